@@ -1,0 +1,44 @@
+# `make demo` and `make test` need nothing but Python 3.11+, git and make; everything else is set up here.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.proa-installed
+
+.PHONY: help setup system demo test lint types unit bench clean
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## Make .venv with the project and its tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || ./tools/system-packages python3-venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,dev]'
+	@touch $@
+
+system: ## Install what the machine lacks, or say what it is
+	@./tools/system-packages nft=nftables ip=iproute2 nsenter=util-linux setpriv=util-linux openssl=openssl
+
+demo: $(STAMP) system ## Inject, intercept, certify and encrypt real traffic on this machine
+	@$(BIN)/proa demo
+
+test: $(STAMP) system lint types unit ## Everything that CI runs
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types:
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+unit:
+	$(BIN)/pytest
+
+bench: $(STAMP) system ## Run the benchmarks, a JSON line each
+	@for file in benchmarks/injection.py benchmarks/interception.py benchmarks/signing.py; do $(BIN)/python $$file || exit 1; done
+
+clean: ## Remove .venv and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The vocabulary every part of Proa shares: names, identities, configuration, errors, the clock."""

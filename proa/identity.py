@@ -1,0 +1,66 @@
+"""SPIFFE identities: who a workload is, parsed and printed by the SPIFFE-ID specification §2. Pure."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from proa.errors import Invalid, shown
+
+_SCHEME: Final = "spiffe://"
+_TRUST_DOMAIN: Final = re.compile(r"[a-z0-9._-]{1,255}")
+_DNS_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_LONGEST_ID: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class TrustDomain:
+    """The authority part of SPIFFE ids: everything that trusts one set of roots. At most 255 characters (§2.1)."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _TRUST_DOMAIN.fullmatch(self.name):
+            raise Invalid("trust domain", shown(self.name), "1 to 255 of a-z, 0-9, '.', '-' and '_'")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def uri(self) -> str:
+        return f"{_SCHEME}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadIdentity:
+    """A Kubernetes service account as a SPIFFE id: `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`."""
+
+    trust_domain: TrustDomain
+    namespace: str
+    service_account: str
+
+    def __post_init__(self) -> None:
+        if not _DNS_LABEL.fullmatch(self.namespace):
+            raise Invalid("namespace", shown(self.namespace), "a DNS label: 1 to 63 of a-z, 0-9 and '-'")
+        if not _DNS_SUBDOMAIN.fullmatch(self.service_account) or ".." in self.service_account:
+            raise Invalid("service account", shown(self.service_account), "a DNS name: 1 to 253 of a-z, 0-9, '-', '.'")
+
+    @property
+    def uri(self) -> str:
+        return f"{self.trust_domain.uri}/ns/{self.namespace}/sa/{self.service_account}"
+
+    def __str__(self) -> str:
+        return self.uri
+
+
+def parsed_identity(uri: str) -> WorkloadIdentity:
+    """The workload that *uri* names; Invalid says which rule of the specification it breaks."""
+    if len(uri.encode()) > _LONGEST_ID:
+        raise Invalid("SPIFFE id", f"{len(uri.encode())} bytes", f"at most {_LONGEST_ID} bytes")
+    if not uri.startswith(_SCHEME):
+        raise Invalid("SPIFFE id", shown(uri), f"an id that starts with {_SCHEME}")
+    match uri.removeprefix(_SCHEME).split("/"):
+        case [domain, "ns", namespace, "sa", account]:
+            return WorkloadIdentity(TrustDomain(domain), namespace, account)
+        case _:
+            raise Invalid("SPIFFE id", shown(uri), "spiffe://<trust domain>/ns/<namespace>/sa/<service account>")
