@@ -1,0 +1,77 @@
+"""What the kernel or nft may refuse, as errors that say what to do. Pure."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from proa.errors import ProaError
+
+
+@dataclass(eq=False)
+class KernelRefused(ProaError):
+    """Interception could not be set up: *found* is what was answered. The former table, if any, is in force."""
+
+    code: ClassVar[str] = "kernel_refused"
+    remedy: ClassVar[str] = "the kernel's answer is all that is known; see also the node's kernel log"
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.found}\n  {self.remedy}"
+
+
+@dataclass(eq=False)
+class NftMissing(KernelRefused):
+    """There is no nft to run."""
+
+    code: ClassVar[str] = "nft_missing"
+    remedy: ClassVar[str] = "install nftables 0.9.8 or later in the image of this container and have nft on its PATH"
+
+
+@dataclass(eq=False)
+class NotPermitted(KernelRefused):
+    """CAP_NET_ADMIN is lacking."""
+
+    code: ClassVar[str] = "not_permitted"
+    remedy: ClassVar[str] = (
+        "it takes CAP_NET_ADMIN, and no other capability: securityContext.capabilities.add: [NET_ADMIN], "
+        "in a namespace whose Pod Security level is privileged"
+    )
+
+
+@dataclass(eq=False)
+class NatMissing(KernelRefused):
+    """The kernel has no nf_tables, or no nat chains in inet tables."""
+
+    code: ClassVar[str] = "nat_missing"
+    remedy: ClassVar[str] = (
+        "the node needs Linux 5.2 or later with the modules nf_tables, nft_chain_nat and nft_redir; "
+        "load them on the node with modprobe, a container may not"
+    )
+
+
+@dataclass(eq=False)
+class TableDiffers(KernelRefused):
+    """The kernel took the table, yet shows another one: *found* names each difference."""
+
+    code: ClassVar[str] = "table_differs"
+    remedy: ClassVar[str] = "something else edits the table inet proa, or this nft and kernel are not known to Proa"
+
+
+_ANSWERS: Final[tuple[tuple[str, type[KernelRefused]], ...]] = (
+    ("Operation not permitted", NotPermitted),
+    ("Protocol not supported", NatMissing),
+    ("Operation not supported", NatMissing),
+    ("No such file or directory", NatMissing),
+)
+"""Texts of strerror(3). ENOENT is Linux's answer to a chain type or an expression whose module is not there."""
+
+
+def nft_failure(complaint: str) -> KernelRefused:
+    """What nft's standard error means."""
+    found = (
+        next((line for line in complaint.splitlines() if "Error" in line), complaint.strip()) or "nft failed silently"
+    )
+    return next((kind(found) for text, kind in _ANSWERS if text in complaint), KernelRefused(found))
+
+
+def differing_table(differences: tuple[str, ...]) -> TableDiffers:
+    return TableDiffers("the table that was read back differs:" + "".join(f"\n    {text}" for text in differences))

@@ -1,0 +1,49 @@
+"""What nft complains of is answered with what to do about it."""
+
+import pytest
+
+from init.failures import KernelRefused, NatMissing, NotPermitted, differing_table, nft_failure
+
+NO_MODULE = (
+    "/dev/stdin:13:8-14: Error: Could not process rule: No such file or directory\n\tchain inbound {\n\t      ^^^^^^^\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("complaint", "kind"),
+    [
+        ("/dev/stdin:1:1-1: Error: Could not process rule: Operation not permitted\n", NotPermitted),
+        ("Operation not permitted (you must be root)\n", NotPermitted),
+        (NO_MODULE, NatMissing),
+        ("netlink: Error: cache initialization failed: Protocol not supported\n", NatMissing),
+        ("/dev/stdin:9:1-1: Error: Could not process rule: Operation not supported\n", NatMissing),
+        ("/dev/stdin:3:1-9: Error: Could not process rule: Cannot allocate memory\n", KernelRefused),
+        ("", KernelRefused),
+    ],
+)
+def test_a_complaint_is_known_by_its_reason(complaint: str, kind: type[KernelRefused]) -> None:
+    failure = nft_failure(complaint)
+    assert type(failure) is kind
+    assert failure.remedy in str(failure)
+
+
+def test_the_line_that_tells_is_kept_and_the_carets_are_not() -> None:
+    assert nft_failure(NO_MODULE).found == NO_MODULE.splitlines()[0]
+    assert nft_failure("").found == "nft failed silently"
+
+
+def test_codes_are_stable() -> None:
+    kinds = {kind.__name__: kind.code for kind in (KernelRefused, *KernelRefused.__subclasses__())}
+    assert kinds == {
+        "KernelRefused": "kernel_refused",
+        "NftMissing": "nft_missing",
+        "NotPermitted": "not_permitted",
+        "NatMissing": "nat_missing",
+        "TableDiffers": "table_differs",
+    }
+
+
+def test_every_difference_is_shown() -> None:
+    shown = str(differing_table(("chain proxy: missing", "chain other: not ours")))
+    assert "chain proxy: missing" in shown
+    assert "chain other: not ours" in shown

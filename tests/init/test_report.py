@@ -1,0 +1,35 @@
+"""A run says what it did, and what it could not do."""
+
+import json
+
+from init.applied import Added, Applied, Present, Unavailable
+from init.interception import Interception
+from init.report import applied_json, applied_text
+
+WITHOUT_IPV6 = Applied(Unavailable("Permission denied"))
+
+
+def test_a_person_reads_where_connections_go() -> None:
+    text = applied_text(Interception(), Applied(Added()))
+    assert "TCP to the pod goes to port 15006; reached directly: 15021, 15090\n" in text
+    assert "TCP of the pod goes to port 15001" in text
+    assert text == applied_text(Interception(), Applied(Present()))
+
+
+def test_a_pod_without_ipv6_on_lo_is_told_so() -> None:
+    assert "no IPv6 on lo (Permission denied)" in applied_text(Interception(), WITHOUT_IPV6)
+    hairpin = json.loads(applied_json(Interception(), WITHOUT_IPV6))["ipv6_hairpin"]
+    assert hairpin == {"address": None, "reason": "Permission denied"}
+
+
+def test_a_script_reads_the_same_as_one_json_line() -> None:
+    line = applied_json(Interception(excluded_inbound_ports=()), Applied(Present()))
+    assert line.count("\n") == 1
+    facts = json.loads(line)
+    assert facts["interception"]["excluded_inbound_ports"] == []
+    assert facts["interception"]["proxy_uid"] == 1337
+    assert facts["ipv6_hairpin"] == {"address": "::6"}
+
+
+def test_no_excluded_port_is_said_as_none() -> None:
+    assert "reached directly: none\n" in applied_text(Interception(excluded_inbound_ports=()), Applied(Present()))

@@ -1,0 +1,162 @@
+"""proa-init against the kernel: all or nothing, repeatable, reversible, with one capability."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from init.interception import Interception
+from init.nftables import differences
+from init.rules import ruleset
+
+pytestmark = pytest.mark.netns
+
+FOREIGN = "table ip foreign { chain out { type filter hook output priority 0; policy accept; tcp dport 25 drop; }; }"
+
+
+class Done(Protocol):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Inside(Protocol):
+    """What the fixture `namespace` gives."""
+
+    def run(self, *command: str, check: bool = False, path: str = "") -> Done: ...
+    def init(self, *flags: str, path: str = "") -> Done: ...
+    def rules(self) -> str: ...
+    def ip(self, command: str) -> str: ...
+
+
+@pytest.fixture
+def broken_nft(tmp_path: Path) -> "BrokenNft":
+    return BrokenNft(tmp_path)
+
+
+class BrokenNft:
+    """The real nft behind a filter on the scripts it is fed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._program = directory / "nft"
+        self.path = str(directory)
+
+    def feeding_through(self, shell: str) -> "BrokenNft":
+        real = shutil.which("nft")
+        script = f'#!/bin/sh\ncase "$1" in\n-f) {shell} | exec {real} -f - ;;\n*) exec {real} "$@" ;;\nesac\n'
+        self._program.write_text(script, encoding="utf-8")
+        self._program.chmod(0o755)
+        return self
+
+
+def hairpin(namespace: Inside) -> bool:
+    return " ::6/128 " in namespace.ip("-6 addr show dev lo")
+
+
+def test_the_kernel_holds_what_was_asked_for(namespace: Inside) -> None:
+    done = namespace.init("-o", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["ipv6_hairpin"] == {"address": "::6"}
+    assert differences(ruleset(Interception()), namespace.rules()) == ()
+    assert hairpin(namespace)
+
+
+def test_a_second_run_changes_nothing(namespace: Inside) -> None:
+    namespace.init()
+    once = namespace.rules()
+    done = namespace.init()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert namespace.rules() == once
+
+
+def test_another_configuration_takes_the_whole_place_of_the_former(namespace: Inside) -> None:
+    namespace.init()
+    namespace.run("nft", "add", "chain", "inet", "proa", "stale", check=True)
+    done = namespace.init("--inbound-port=16006", "--proxy-uid=2000", "--exclude-inbound-ports=")
+    assert done.returncode == 0
+    other = Interception(inbound_port=16006, proxy_uid=2000, excluded_inbound_ports=())
+    assert differences(ruleset(other), namespace.rules()) == ()
+
+
+def test_a_failing_transaction_leaves_the_former_table(namespace: Inside, broken_nft: BrokenNft) -> None:
+    namespace.init()
+    former = namespace.rules()
+    broken_nft.feeding_through("{ cat; echo add rule inet proa nowhere accept; }")
+    done = namespace.init("--inbound-port=16006", path=broken_nft.path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Error" in done.stderr
+    assert namespace.rules() == former
+    assert hairpin(namespace)
+
+
+def test_a_failing_first_transaction_leaves_nothing(namespace: Inside, broken_nft: BrokenNft) -> None:
+    broken_nft.feeding_through("{ cat; echo add rule inet proa nowhere accept; }")
+    assert namespace.init(path=broken_nft.path).returncode == 1
+    assert namespace.rules() == ""
+    assert not hairpin(namespace)
+
+
+def test_a_rule_that_got_lost_on_the_way_is_missed_when_the_table_is_read_back(
+    namespace: Inside, broken_nft: BrokenNft
+) -> None:
+    broken_nft.feeding_through("grep -v 'skgid 1337'")
+    done = namespace.init(path=broken_nft.path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "table inet proa, chain outbound: missing meta skgid 1337 goto proxy" in done.stderr
+
+
+def test_removal_leaves_no_trace_of_ours_and_all_of_others(namespace: Inside) -> None:
+    namespace.run("nft", FOREIGN, check=True)
+    foreign = namespace.rules()
+    namespace.init()
+    assert foreign in namespace.rules()
+    done = namespace.init("--remove")
+    assert done.returncode == 0
+    assert namespace.rules() == foreign
+    assert not hairpin(namespace)
+
+
+def test_removing_nothing_is_no_error(namespace: Inside) -> None:
+    done = namespace.init("--remove", "-o", "json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"action": "removed", "table": "proa"})
+    assert namespace.rules() == ""
+
+
+def test_a_dry_run_touches_nothing(namespace: Inside) -> None:
+    assert namespace.init("--dry-run").returncode == 0
+    assert namespace.rules() == ""
+    assert not hairpin(namespace)
+
+
+def test_net_admin_is_the_only_capability_it_takes(namespace: Inside, proa_init: tuple[str, ...]) -> None:
+    done = namespace.run("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", *proa_init)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert hairpin(namespace)
+
+
+def test_without_net_admin_it_says_what_it_takes_and_changes_nothing(
+    namespace: Inside, proa_init: tuple[str, ...]
+) -> None:
+    done = namespace.run("setpriv", "--bounding-set=-net_admin", "--inh-caps=-all", *proa_init)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Operation not permitted" in done.stderr
+    assert "CAP_NET_ADMIN" in done.stderr
+    assert namespace.rules() == ""
+
+
+def test_without_nft_it_says_what_to_install_and_changes_nothing(namespace: Inside) -> None:
+    done = namespace.init(path="/nonexistent:")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nft cannot be run: No such file or directory" in done.stderr
+    assert "install nftables" in done.stderr
+    assert not hairpin(namespace)
+
+
+def test_ipv6_switched_off_on_lo_is_said_and_no_error(namespace: Inside) -> None:
+    namespace.run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=1", check=True)
+    done = namespace.init("-o", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["ipv6_hairpin"] == {"address": None, "reason": "Permission denied"}
+    assert namespace.init("--remove").returncode == 0
