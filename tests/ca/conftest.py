@@ -1,0 +1,53 @@
+"""A clock that stands still until told, an authority under it, and what a workload brings along."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ca.authority import CertificateAuthority, self_signed_authority
+from ca.csr import stub_request
+from proa.identity import TrustDomain, WorkloadIdentity
+
+
+@dataclass
+class ManualClock:
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Not on a whole second: certificates know no fractions, and nothing may be off by one for it."""
+    return ManualClock(datetime(2026, 3, 1, 12, 0, 0, 700_000, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def trust_domain() -> TrustDomain:
+    return TrustDomain("cluster.local")
+
+
+@pytest.fixture(scope="session")
+def identity(trust_domain: TrustDomain) -> WorkloadIdentity:
+    return WorkloadIdentity(trust_domain, "shop", "web")
+
+
+@pytest.fixture
+def authority(trust_domain: TrustDomain, clock: ManualClock) -> CertificateAuthority:
+    return self_signed_authority(trust_domain, clock)
+
+
+@pytest.fixture(scope="session")
+def key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture(scope="session")
+def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return stub_request(key)

@@ -1,0 +1,244 @@
+"""Wrong certificates, made by hand and signed by the real issuer: each fault must be named before the leaf leaves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ca.authority import CertificateAuthority, self_signed_authority
+from ca.inspection import Asked, LeafUnfit, inspect
+from ca.profile import ServingLeaf, WorkloadLeaf
+from proa.clock import Clock
+from proa.identity import TrustDomain, WorkloadIdentity
+
+Extensions = dict[type[x509.ExtensionType], tuple[x509.ExtensionType, bool]]
+Name = x509.UniformResourceIdentifier
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+def usage(*bits: str) -> x509.KeyUsage:
+    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    names += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    return x509.KeyUsage(**{name: name in bits for name in names})
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A certificate written field by field, right until a test makes it wrong."""
+
+    public_key: Any
+    issuer: x509.Name
+    signer: Any
+    not_before: datetime
+    not_after: datetime
+    extensions: Extensions
+    subject: x509.Name = field(default_factory=lambda: x509.Name([]))
+
+    def having(self, value: x509.ExtensionType, *, critical: bool | None = None) -> "Draft":
+        critical = (
+            not isinstance(value, x509.ExtendedKeyUsage | x509.AuthorityKeyIdentifier) if critical is None else critical
+        )
+        return replace(self, extensions={**self.extensions, type(value): (value, critical)})
+
+    def without(self, kind: type[x509.ExtensionType]) -> "Draft":
+        return replace(self, extensions={k: v for k, v in self.extensions.items() if k is not kind})
+
+    def signed(self) -> x509.Certificate:
+        builder = x509.CertificateBuilder(self.issuer, self.subject, self.public_key, 2**80)
+        builder = builder.not_valid_before(self.not_before).not_valid_after(self.not_after)
+        for value, critical in self.extensions.values():
+            builder = builder.add_extension(value, critical)
+        return builder.sign(self.signer, None if isinstance(self.signer, ed25519.Ed25519PrivateKey) else SHA256())
+
+
+@pytest.fixture
+def asked(authority: CertificateAuthority, identity: WorkloadIdentity, key: ec.EllipticCurvePrivateKey) -> Asked:
+    return Asked(WorkloadLeaf(identity), key.public_key(), authority.issuer.issuing, timedelta(hours=24))
+
+
+@pytest.fixture
+def draft(authority: CertificateAuthority, asked: Asked, identity: WorkloadIdentity, clock: Clock) -> Draft:
+    begin = clock().replace(microsecond=0)
+    extensions: Extensions = {
+        x509.BasicConstraints: (x509.BasicConstraints(ca=False, path_length=None), True),
+        x509.AuthorityKeyIdentifier: (x509.AuthorityKeyIdentifier(asked.issuer.key_identifier, None, None), False),
+    }
+    right = Draft(
+        asked.public_key,
+        asked.issuer.certificate.subject,
+        authority.issuer.key,
+        begin,
+        begin + timedelta(hours=24),
+        extensions,
+    )
+    return (
+        right.having(usage("digital_signature"))
+        .having(x509.ExtendedKeyUsage([SERVER, CLIENT]))
+        .having(x509.SubjectAlternativeName([Name(identity.uri)]))
+    )
+
+
+def faults(leaf: x509.Certificate, asked: Asked) -> list[str]:
+    with pytest.raises(LeafUnfit) as caught:
+        inspect(leaf, asked)
+    return [problem.field for problem in caught.value.problems]
+
+
+def test_the_right_certificate_passes(draft: Draft, asked: Asked) -> None:
+    inspect(draft.signed(), asked)
+
+
+NAMES, SUBJECT = "subject alternative name", "subject"
+URI = "spiffe://cluster.local/ns/shop/sa/web"
+
+WRONG: dict[str, tuple[Callable[[Draft], Draft], list[str]]] = {
+    "no name at all": (lambda d: d.without(x509.SubjectAlternativeName), [NAMES]),
+    "another identity": (lambda d: d.having(x509.SubjectAlternativeName([Name(URI + "2")])), [NAMES]),
+    "the identity twice": (lambda d: d.having(x509.SubjectAlternativeName([Name(URI), Name(URI)])), [NAMES]),
+    "a second identity": (lambda d: d.having(x509.SubjectAlternativeName([Name(URI), Name(URI + "2")])), [NAMES]),
+    "the identity and a DNS name": (
+        lambda d: d.having(x509.SubjectAlternativeName([Name(URI), x509.DNSName("web.shop")])),
+        [NAMES],
+    ),
+    "the identity as a DNS name": (lambda d: d.having(x509.SubjectAlternativeName([x509.DNSName(URI)])), [NAMES]),
+    "names that are not critical": (
+        lambda d: d.having(x509.SubjectAlternativeName([Name(URI)]), critical=False),
+        [NAMES],
+    ),
+    "names that cannot be read": (
+        lambda d: d.without(x509.SubjectAlternativeName).having(
+            x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x05")
+        ),
+        ["extensions"],
+    ),
+    "an extension nobody asked for": (
+        lambda d: d.having(x509.InhibitAnyPolicy(0)),
+        ["extensions"],
+    ),
+    "a subject": (
+        lambda d: replace(d, subject=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "web")])),
+        [SUBJECT],
+    ),
+    "a CA": (lambda d: d.having(x509.BasicConstraints(ca=True, path_length=0)), ["basic constraints"]),
+    "no basic constraints": (lambda d: d.without(x509.BasicConstraints), ["basic constraints"]),
+    "no key usage": (lambda d: d.without(x509.KeyUsage), ["key usage"]),
+    "a key usage that is not critical": (
+        lambda d: d.having(usage("digital_signature"), critical=False),
+        ["key usage"],
+    ),
+    "an extended key usage that is critical": (
+        lambda d: d.having(x509.ExtendedKeyUsage([SERVER, CLIENT]), critical=True),
+        ["extended key usage"],
+    ),
+    "a key that may sign certificates": (
+        lambda d: d.having(usage("digital_signature", "key_cert_sign")),
+        ["key usage"],
+    ),
+    "a key that may sign revocations": (lambda d: d.having(usage("digital_signature", "crl_sign")), ["key usage"]),
+    "a key that may not sign": (lambda d: d.having(usage("key_encipherment")), ["key usage"]),
+    "no extended key usage": (lambda d: d.without(x509.ExtendedKeyUsage), ["extended key usage"]),
+    "a server only": (lambda d: d.having(x509.ExtendedKeyUsage([SERVER])), ["extended key usage"]),
+    "a client only": (lambda d: d.having(x509.ExtendedKeyUsage([CLIENT])), ["extended key usage"]),
+    "a usage too many": (
+        lambda d: d.having(x509.ExtendedKeyUsage([SERVER, CLIENT, ExtendedKeyUsageOID.CODE_SIGNING])),
+        ["extended key usage"],
+    ),
+    "no pointer to the issuer's key": (lambda d: d.without(x509.AuthorityKeyIdentifier), ["authority key identifier"]),
+    "a pointer to another key": (
+        lambda d: d.having(x509.AuthorityKeyIdentifier(b"\x00" * 20, None, None)),
+        ["authority key identifier"],
+    ),
+    "a beginning before the issuer's": (
+        lambda d: replace(d, not_before=d.not_before - timedelta(hours=1), not_after=d.not_after - timedelta(hours=1)),
+        ["validity"],
+    ),
+    "an end after the issuer's": (
+        lambda d: replace(d, not_before=d.not_before + timedelta(days=90), not_after=d.not_after + timedelta(days=90)),
+        ["validity"],
+    ),
+    "a second too long": (lambda d: replace(d, not_after=d.not_after + timedelta(seconds=1)), ["lifetime"]),
+    "another key": (
+        lambda d: replace(d, public_key=ec.generate_private_key(ec.SECP256R1()).public_key()),
+        ["public key"],
+    ),
+    "a signature by another key": (
+        lambda d: replace(d, signer=ec.generate_private_key(ec.SECP256R1())),
+        ["signature"],
+    ),
+    "a signature by a key of another kind": (
+        lambda d: replace(d, signer=rsa.generate_private_key(65537, 2048)),
+        ["signature"],
+    ),
+    "a signature without a digest": (lambda d: replace(d, signer=ed25519.Ed25519PrivateKey.generate()), ["signature"]),
+    "another issuer's name": (
+        lambda d: replace(d, issuer=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "another")])),
+        ["issuer"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_each_fault_is_named_and_nothing_else_is(fault: str, draft: Draft, asked: Asked) -> None:
+    change, named = WRONG[fault]
+    assert faults(change(draft).signed(), asked) == named
+
+
+def test_the_issuers_own_key_is_refused_even_when_it_was_asked_for(
+    draft: Draft, asked: Asked, authority: CertificateAuthority
+) -> None:
+    own = authority.issuer.key.public_key()
+    assert faults(replace(draft, public_key=own).signed(), replace(asked, public_key=own)) == ["public key"]
+
+
+def test_a_leaf_of_another_authority_is_refused(
+    asked: Asked, csr: bytes, identity: WorkloadIdentity, trust_domain: TrustDomain, clock: Clock
+) -> None:
+    other = self_signed_authority(trust_domain, clock).sign(csr, WorkloadLeaf(identity))
+    assert {"issuer", "signature", "authority key identifier"} <= set(faults(other.leaf, asked))
+
+
+def test_all_faults_are_named_at_once_with_the_identity(draft: Draft, asked: Asked) -> None:
+    wrong = (
+        replace(draft, not_after=draft.not_after + timedelta(days=1))
+        .having(x509.BasicConstraints(ca=True, path_length=None))
+        .having(x509.SubjectAlternativeName([Name("spiffe://evil.example/a")]), critical=False)
+    )
+    with pytest.raises(LeafUnfit) as caught:
+        inspect(wrong.signed(), asked)
+    assert [problem.field for problem in caught.value.problems] == ["lifetime", NAMES, "basic constraints"]
+    assert caught.value.code == "leaf_unfit"
+    message = str(caught.value)
+    assert message.startswith(f"the certificate for {URI} is not usable:")
+    assert "spiffe://evil.example/a" in message
+
+
+def test_a_serving_leaf_must_have_its_names_exactly_and_prove_no_client(draft: Draft, asked: Asked) -> None:
+    serving = replace(asked, contents=ServingLeaf(("a.svc", "b.svc"), (ip_address("::1"),)))
+    names = [x509.DNSName("a.svc"), x509.DNSName("b.svc"), x509.IPAddress(ip_address("::1"))]
+    right = draft.having(x509.ExtendedKeyUsage([SERVER])).having(x509.SubjectAlternativeName(names))
+    inspect(right.signed(), serving)
+    assert faults(right.having(x509.SubjectAlternativeName(names[1:])).signed(), serving) == [NAMES]
+    assert faults(right.having(x509.ExtendedKeyUsage([SERVER, CLIENT])).signed(), serving) == ["extended key usage"]
+    assert faults(draft.signed(), serving) == [NAMES, "extended key usage"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chosen=st.sets(st.sampled_from(["a subject", "a CA", "no key usage", "a server only", "a second too long"])))
+def test_any_combination_of_faults_is_named_in_full(draft: Draft, asked: Asked, chosen: set[str]) -> None:
+    wrong, named = draft, list[str]()
+    for fault in chosen:
+        change, fields = WRONG[fault]
+        wrong, named = change(wrong), named + fields
+    if named:
+        assert sorted(faults(wrong.signed(), asked)) == sorted(named)
+    else:
+        inspect(wrong.signed(), asked)
