@@ -1,0 +1,48 @@
+"""A directory whose files change all at once, as the kubelet's volumes do. Shell."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+_DATA: Final = "..data"
+
+
+def publish(directory: Path, files: Mapping[str, bytes], mode: int = 0o644, owner: int = -1) -> None:
+    """Make *files* the whole content of *directory* in one step, as the kubelet does with a volume.
+
+    Each name is a link through `..data`, which is a link to a hidden folder; one rename of `..data` swaps all files,
+    so a reader sees the old set or the new one, and a watcher of the directory one move.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    former = directory / _DATA
+    stale = former.readlink() if former.is_symlink() else None
+    fresh = directory / f"..{uuid4().hex}"
+    _write(fresh, files, mode, owner)
+    for name in files:
+        if not (directory / name).is_symlink():
+            (directory / name).symlink_to(f"{_DATA}/{name}")
+    swap = directory / f"{_DATA}_tmp"
+    swap.symlink_to(fresh.name)
+    swap.rename(former)
+    _remove_stale(directory, files, stale)
+
+
+def _write(folder: Path, files: Mapping[str, bytes], mode: int, owner: int) -> None:
+    folder.mkdir(mode=0o755)
+    for name, content in files.items():
+        # Created with its mode: a private key is never readable for a moment.
+        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchown(descriptor, owner, owner)
+            file.write(content)
+
+
+def _remove_stale(directory: Path, files: Mapping[str, bytes], stale: Path | None) -> None:
+    for entry in directory.iterdir():
+        if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in files:
+            entry.unlink()
+    if stale is not None:
+        shutil.rmtree(directory / stale)

@@ -1,0 +1,1 @@
+"""Envoy configuration as pure functions over the mesh's values."""

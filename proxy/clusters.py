@@ -1,0 +1,90 @@
+"""The clusters a sidecar has whatever the mesh looks like, and those made for mesh destinations. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from proa import names
+from proa.identity import WorkloadIdentity
+from proa.mesh import IpFamily
+from proxy.message import LOOPBACK, Json, Message, address, extension
+from proxy.tls import upstream_tls
+
+PASSTHROUGH: Final = "PassthroughCluster"
+INBOUND: Final = "InboundPassthroughCluster"
+BLACK_HOLE: Final = "BlackHoleCluster"
+ADMIN: Final = "admin"
+INBOUND_SOURCE_V4: Final = "127.0.0.6"
+INBOUND_SOURCE_V6: Final = "::6"
+_CONNECT_TIMEOUT: Final = "10s"
+_UNLIMITED: Final = 4294967295
+MTLS: Final = "proa"
+"""Value of the endpoint metadata `envoy.transport_socket_match.tlsMode` of an endpoint behind a sidecar."""
+
+
+def passthrough_cluster() -> Message:
+    """Where the application dialled, as it is."""
+    return _original_destination(PASSTHROUGH)
+
+
+def inbound_cluster(family: IpFamily) -> Message:
+    """The application in this pod, by the address its client dialled.
+
+    The source 127.0.0.6 (or ::6) is how the interception rules tell this hop, which must reach the application, from a
+    call of the pod to itself, which must come back to the inbound listener.
+    """
+    bind: Message = {"source_address": {"address": INBOUND_SOURCE_V4, "port_value": 0}}
+    if family is IpFamily.DUAL_STACK:
+        bind["extra_source_addresses"] = [{"address": {"address": INBOUND_SOURCE_V6, "port_value": 0}}]
+    return {**_original_destination(INBOUND), "upstream_bind_config": bind}
+
+
+def black_hole_cluster() -> Message:
+    """Nowhere: for connections that would make the proxy call itself for ever."""
+    return {"name": BLACK_HOLE, "type": "STATIC", "connect_timeout": _CONNECT_TIMEOUT}
+
+
+def admin_cluster() -> Message:
+    """Envoy's own admin endpoint, of which the listeners 15021 and 15090 show one path each."""
+    endpoint: Message = {"endpoint": {"address": address(LOOPBACK, names.ADMIN_PORT)}}
+    assignment: Message = {"cluster_name": ADMIN, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return {"name": ADMIN, "type": "STATIC", "connect_timeout": _CONNECT_TIMEOUT, "load_assignment": assignment}
+
+
+def mesh_cluster(name: str, servers: Sequence[WorkloadIdentity], eds_config: Message) -> Message:
+    """A mesh destination: mTLS to endpoints behind a sidecar, which must be one of *servers*; plaintext to others."""
+    secure: Message = {"name": "mtls", "match": {"tlsMode": MTLS}, "transport_socket": upstream_tls(servers)}
+    plain: Message = {
+        "name": "plain",
+        "match": {},
+        "transport_socket": extension(
+            "envoy.transport_sockets.raw_buffer", "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
+        ),
+    }
+    return {
+        "name": name,
+        # Statistics are named by segments between dots, so a name with dots would be cut apart there.
+        "alt_stat_name": name.replace(".", "_"),
+        "type": "EDS",
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "eds_cluster_config": {"eds_config": eds_config},
+        "transport_socket_matches": [secure, plain],
+        "circuit_breakers": _no_circuit_breakers(),
+    }
+
+
+def _original_destination(name: str) -> Message:
+    return {
+        "name": name,
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "circuit_breakers": _no_circuit_breakers(),
+    }
+
+
+def _no_circuit_breakers() -> Message:
+    """Envoy's default of 1024 connections a cluster would be a limit nobody asked for."""
+    limits: dict[str, Json] = dict.fromkeys(
+        ("max_connections", "max_pending_requests", "max_requests", "max_retries"), _UNLIMITED
+    )
+    return {"thresholds": [limits]}

@@ -1,0 +1,125 @@
+"""The sidecar's own listeners: outbound 15001, inbound 15006, readiness 15021, metrics 15090. Pure."""
+
+from typing import Final
+
+from proa import names
+from proa.identity import TrustDomain
+from proa.mesh import AccessLog, MeshConfiguration, PeerTls
+from proxy.access_log import access_logs
+from proxy.clusters import ADMIN, BLACK_HOLE, INBOUND, PASSTHROUGH
+from proxy.message import Json, Message, extension, wildcard
+from proxy.tls import downstream_tls
+
+OUTBOUND_PASSTHROUGH: Final = "outbound-passthrough"
+INBOUND_MTLS: Final = "inbound-mtls"
+INBOUND_PLAINTEXT: Final = "inbound-plaintext"
+_TLS_DETECTION: Final = "1s"
+"""How long a client may stay silent before it counts as plaintext: server-first protocols wait that long at most."""
+
+
+def outbound_listener(configuration: MeshConfiguration) -> Message:
+    """Takes all the pod opens; hands a connection to the listener of its original destination, or passes it through."""
+    return {
+        "name": "outbound",
+        "traffic_direction": "OUTBOUND",
+        "address": wildcard(names.OUTBOUND_PORT, configuration.ip_family),
+        "use_original_dst": True,
+        "filter_chains": [_dialled_directly(names.OUTBOUND_PORT)],
+        "default_filter_chain": tcp_chain(OUTBOUND_PASSTHROUGH, PASSTHROUGH),
+        "access_log": access_logs(configuration.proxy.access_log),
+    }
+
+
+def inbound_listener(configuration: MeshConfiguration) -> Message:
+    """Takes all that arrives: the mesh's own mTLS, and what `peerTls` lets in beside it."""
+    secure: Message = {
+        **tcp_chain(INBOUND_MTLS, INBOUND),
+        "filter_chain_match": {"transport_protocol": "tls", "application_protocols": [names.MESH_ALPN]},
+        "transport_socket": downstream_tls(TrustDomain(configuration.trust_domain)),
+    }
+    listener: Message = {
+        "name": "inbound",
+        "traffic_direction": "INBOUND",
+        "address": wildcard(names.INBOUND_PORT, configuration.ip_family),
+        "listener_filters": [_original_destination_filter(), _tls_inspector()],
+        "listener_filters_timeout": _TLS_DETECTION,
+        "continue_on_listener_filters_timeout": True,
+        "filter_chains": [_dialled_directly(names.INBOUND_PORT), secure],
+        "access_log": access_logs(configuration.proxy.access_log),
+    }
+    match configuration.peer_tls:
+        case PeerTls.PERMISSIVE:
+            return {**listener, "default_filter_chain": tcp_chain(INBOUND_PLAINTEXT, INBOUND)}
+        case PeerTls.STRICT:
+            return listener
+
+
+def ready_listener(configuration: MeshConfiguration) -> Message:
+    return _admin_listener("ready", names.READY_PORT, ("/healthz/ready", "/ready"), configuration)
+
+
+def metrics_listener(configuration: MeshConfiguration) -> Message:
+    return _admin_listener("metrics", names.METRICS_PORT, ("/stats/prometheus", "/stats/prometheus"), configuration)
+
+
+def destination_listener(destination: Message, cluster: str, access_log: AccessLog) -> Message:
+    """One mesh destination, by address, with no socket of its own: the outbound listener hands its connections over."""
+    return {
+        "name": cluster,
+        "traffic_direction": "OUTBOUND",
+        "address": destination,
+        "bind_to_port": False,
+        "filter_chains": [tcp_chain(cluster, cluster)],
+        "access_log": access_logs(access_log),
+    }
+
+
+def tcp_chain(name: str, cluster: str) -> Message:
+    """A filter chain that forwards bytes to *cluster*."""
+    proxy = extension(
+        "envoy.filters.network.tcp_proxy",
+        "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        {"stat_prefix": name, "cluster": cluster},
+    )
+    return {"name": name, "filters": [proxy]}
+
+
+def _dialled_directly(port: int) -> Message:
+    """A connection nobody redirected: forwarded to its destination it would come back here, for ever."""
+    return {
+        **tcp_chain("dialled-directly", BLACK_HOLE),
+        "filter_chain_match": {"destination_port": port},
+    }
+
+
+def _original_destination_filter() -> Message:
+    return extension(
+        "envoy.filters.listener.original_dst", "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
+    )
+
+
+def _tls_inspector() -> Message:
+    return extension(
+        "envoy.filters.listener.tls_inspector", "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+    )
+
+
+def _admin_listener(name: str, port: int, path: tuple[str, str], configuration: MeshConfiguration) -> Message:
+    """One path of the admin endpoint, read only, for the kubelet and Prometheus; everything else is 404."""
+    shown, admin_path = path
+    route: Message = {
+        "match": {"path": shown, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
+        "route": {"cluster": ADMIN, "prefix_rewrite": admin_path},
+    }
+    hosts: list[Json] = [{"name": name, "domains": ["*"], "routes": [route]}]
+    router = extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")
+    connections = extension(
+        "envoy.filters.network.http_connection_manager",
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        {"stat_prefix": name, "route_config": {"name": name, "virtual_hosts": hosts}, "http_filters": [router]},
+    )
+    return {
+        "name": name,
+        "address": wildcard(port, configuration.ip_family),
+        "filter_chains": [{"filters": [connections]}],
+    }
