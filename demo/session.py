@@ -1,0 +1,130 @@
+"""A demo's life on this machine: may it start, run it, take everything down again. Shell."""
+
+import asyncio
+import importlib.util
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from proa.errors import Invalid, ProaError, Problems, shown
+
+if TYPE_CHECKING:
+    from demo.proof import Proof
+
+DIRECTORY: Final = Path("/run/proa-demo")
+_PODS: Final = DIRECTORY / "pods"
+_PROGRAMS: Final = {"nft": "nftables", "nsenter": "util-linux", "unshare": "util-linux", "setpriv": "util-linux"}
+_PACKAGES: Final = ("envoy", "jsonpatch", "pyroute2")
+_CAPABILITIES: Final = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+
+
+@dataclass(eq=False)
+class AlreadyRunning(ProaError):
+    """One demo at a time: its namespaces and its directory have fixed names, so that they are always found again."""
+
+    code: ClassVar[str] = "already_running"
+    directory: Path
+
+    def __str__(self) -> str:
+        return f"a demo is there already ({self.directory}); `proa demo down` removes it"
+
+
+def check_machine() -> None:
+    """Raise Refused with everything that the demo lacks here, and how to get it."""
+    problems = Problems()
+    problems.add(_missing_privileges())
+    for program, package in _PROGRAMS.items():
+        if shutil.which(program) is None:
+            problems.add([Invalid(program, "not installed", f"apt-get install {package}")])
+    for package in _PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            problems.add([Invalid(f"Python package {package}", "not installed", "pip install 'proa[demo]'")])
+    problems.refuse("this machine")
+
+
+def _missing_privileges() -> list[Invalid]:
+    allowed = "root: the demo makes network namespaces and mounts (run it with sudo)"
+    if os.geteuid() != 0:
+        return [Invalid("user", f"uid {os.geteuid()}", allowed)]
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
+    return [Invalid("capabilities", f"root without {name}", f"root with {name}") for name in missing]
+
+
+def run(tell: Callable[[str], None], *, keep: bool) -> "Proof":
+    """Run the demo and take it down, on every way out; with *keep*, only after a failure or Ctrl-C.
+
+    Raises Refused, AlreadyRunning, what the scenario raises, and KeyboardInterrupt for either signal.
+    """
+    check_machine()
+    try:
+        DIRECTORY.mkdir(mode=0o700)
+    except FileExistsError as error:
+        raise AlreadyRunning(DIRECTORY) from error
+    kept = False
+    try:
+        proof = asyncio.run(_stoppable(tell))
+        kept = keep
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        if not kept:
+            take_down()
+    return proof
+
+
+def take_down() -> tuple[str, ...]:
+    """Kill every process of the demo, remove its namespaces and files; the names of the namespaces removed."""
+    check_machine()
+    from demo.network import remove_all  # noqa: PLC0415 - only where the machine has what it needs
+
+    removed = remove_all()
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    return removed
+
+
+def command_in(pod: str, container: str | None, argv: Sequence[str]) -> list[str]:
+    """The command line that runs *argv* in a pod of a demo that was kept. Raises Invalid for what is not there."""
+    check_machine()
+    from demo import runtime  # noqa: PLC0415 - as above
+
+    directory = _PODS / pod
+    if not directory.is_dir():
+        pods = sorted(entry.name for entry in _PODS.iterdir()) if _PODS.exists() else []
+        raise Invalid("pod", shown(pod), ", ".join(pods) or "none: start one with `proa demo --keep`")
+    document: dict[str, Any] = json.loads((directory / "pod.json").read_bytes())
+    spec = document["spec"]
+    names = [one["name"] for one in spec["containers"] + spec.get("initContainers", [])]
+    chosen = names[0] if container is None else container
+    if chosen not in names:
+        raise Invalid("container", shown(chosen), ", ".join(names))
+    try:
+        return runtime.command_in(directory / chosen, argv)
+    except ProcessLookupError as error:
+        raise Invalid("container", shown(chosen), "a container that runs: this one has ended") from error
+
+
+async def _stoppable(tell: Callable[[str], None]) -> "Proof":
+    """The scenario, ended by SIGTERM as by Ctrl-C."""
+    from demo.scenario import scenario  # noqa: PLC0415 - as above
+
+    task, loop = asyncio.ensure_future(scenario(DIRECTORY, tell)), asyncio.get_running_loop()
+
+    def end(*_: object) -> None:
+        loop.call_soon_threadsafe(task.cancel)
+
+    # Not loop.add_signal_handler: pyroute2 ends the children that it forks by SIGTERM, and such a child would tell our
+    # loop of it through the descriptor that it inherits.
+    signal.signal(signal.SIGTERM, end)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        # Threads may be waiting for a container: without it they end, and so can the loop.
+        take_down()
+        raise

@@ -1,0 +1,48 @@
+"""The installed `proa` command, and what a demo leaves on the machine."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PROA = Path(sys.executable).with_name("proa")
+DIRECTORY = Path("/run/proa-demo")
+
+
+@pytest.fixture
+def proa() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Runs `proa demo …` to its end; whatever the test leaves is removed afterwards."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([PROA, "demo", *words], capture_output=True, text=True, timeout=90, check=False)
+
+    yield run
+    run("down")
+
+
+@pytest.fixture
+def leftovers() -> Callable[[], list[str]]:
+    """Answers every trace of a demo: namespaces, files, mounts, processes."""
+
+    def found() -> list[str]:
+        namespaces = [str(entry) for entry in Path("/run/netns").glob("proa-demo-*")]
+        files = [str(DIRECTORY)] if DIRECTORY.exists() else []
+        mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if "proa-demo" in line]
+        return namespaces + files + mounts + _processes()
+
+    return found
+
+
+def _processes() -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if "proa-demo" in command or "/var/run/proa.dev/" in command or "/srv" in command:
+                found.append(command)
+    return found

@@ -1,0 +1,235 @@
+import asyncio
+import datetime
+import gzip
+import io
+import ipaddress
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
+
+from proa import names
+from proa.mesh import MeshConfiguration
+from webhook.server import LARGEST_BODY, application, https_service
+
+JSON = {"Content-Type": "application/json"}
+ReviewOf = Callable[..., bytes]
+
+
+def labels(namespace: str) -> dict[str, str] | None:
+    return {"demo": {names.INJECT: "enabled"}, "plain": {}}.get(namespace)
+
+
+@pytest.fixture
+async def client(configuration: MeshConfiguration) -> AsyncIterator[Any]:
+    async with TestClient(TestServer(application(configuration, labels))) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that is its own root, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "webhook")])
+    now = datetime.datetime.now(datetime.UTC)
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + built.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def client_tls(certificate: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(certificate))
+
+
+async def answer_to(client: Any, body: bytes, headers: dict[str, str] = JSON) -> tuple[int, Any]:
+    async with client.post("/inject", data=io.BytesIO(body), headers=headers) as answer:
+        assert answer.content_type == "application/json"
+        return answer.status, await answer.json()
+
+
+async def test_a_review_is_answered_with_a_review(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    status, sent = await answer_to(client, review_of(ordinary_pod))
+    assert (status, sent["kind"]) == (200, "AdmissionReview")
+    assert sent["response"]["allowed"] is True
+    assert sent["response"]["patchType"] == "JSONPatch"
+    assert sent["response"]["auditAnnotations"] == {"decision": "injected", "reason": "namespace_enabled"}
+
+
+async def test_the_namespaces_labels_come_from_the_caller(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    _, left = await answer_to(client, review_of(ordinary_pod, namespace="plain"))
+    assert left["response"]["auditAnnotations"]["reason"] == "not_asked_for"
+    _, refused = await answer_to(client, review_of(ordinary_pod, namespace="new"))
+    assert refused["response"]["allowed"] is False
+    assert refused["response"]["status"]["details"] == {"retryAfterSeconds": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "named"),
+    [
+        (b"{}", {"Content-Type": "text/plain"}, 415, "Content-Type: found 'text/plain', allowed: application/json"),
+        (b"{}", {}, 415, "Content-Type: found 'application/octet-stream'"),
+        (gzip.compress(b"{}"), JSON | {"Content-Encoding": "gzip"}, 415, "Content-Encoding: found 'gzip'"),
+        (b"", JSON, 400, "body: found nothing"),
+        (b"hello", JSON, 400, "body: found what is not JSON"),
+        (b"{}", JSON, 400, "apiVersion: found nothing"),
+        (b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}', JSON, 400, "request: found null"),
+        (b" " * (LARGEST_BODY + 1), JSON, 413, "body: found more than 6291456 bytes"),
+    ],
+)
+async def test_what_is_no_review_gets_its_http_status_and_the_field(
+    client: Any, body: bytes, headers: dict[str, str], status: int, named: str
+) -> None:
+    found, sent = await answer_to(client, body, headers)
+    assert (found, sent["kind"], sent["code"]) == (status, "Status", status)
+    assert sent["message"].startswith(named)
+
+
+async def test_a_content_type_may_name_its_charset(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    assert (await answer_to(client, review_of(ordinary_pod), headers))[0] == 200
+
+
+async def test_a_body_of_exactly_the_limit_is_read(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    assert (await answer_to(client, review_of(ordinary_pod).ljust(LARGEST_BODY)))[0] == 200
+
+
+async def test_a_body_without_a_length_is_bounded_too(client: Any) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(7):
+            yield b" " * 1024 * 1024
+
+    async with client.post("/inject", data=endless(), headers=JSON) as answer:
+        assert answer.status == 413
+
+
+async def test_the_server_goes_on_after_anything(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    for body in (b"", b"\xff\x00", b"[" * 200_000, b" " * (LARGEST_BODY + 1), review_of({}), review_of(None)):
+        await answer_to(client, body)
+    status, sent = await answer_to(client, review_of(ordinary_pod))
+    assert (status, sent["response"]["allowed"]) == (200, True)
+
+
+async def test_decisions_are_counted_by_rule_and_timed(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    for body in (review_of(ordinary_pod), review_of(ordinary_pod), review_of(ordinary_pod, namespace="x"), b"no"):
+        await answer_to(client, body)
+    async with client.get("/metrics") as answer:
+        assert answer.content_type == "text/plain"
+        page = await answer.text()
+    lines = page.splitlines()
+    assert 'proa_injection_total{decision="injected",reason="namespace_enabled"} 2.0' in lines
+    assert 'proa_injection_total{decision="refused",reason="namespace_unknown"} 1.0' in lines
+    assert 'proa_injection_total{decision="unreadable",reason="400"} 1.0' in lines
+    assert "proa_injection_duration_seconds_count 3.0" in lines
+    assert any(line.startswith('proa_injection_duration_seconds_bucket{le="0.0001"}') for line in lines)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_it_is_well_while_it_serves(client: Any, path: str) -> None:
+    async with client.get(path) as answer:
+        assert (answer.status, await answer.text()) == (200, "ok")
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/inject", 405), ("POST", "/other", 404)])
+async def test_other_routes_do_not_exist(client: Any, method: str, path: str, status: int) -> None:
+    async with client.request(method, path) as answer:
+        assert answer.status == status
+
+
+async def test_a_decision_is_logged_without_the_pods_contents(client: Any, review_of: ReviewOf) -> None:
+    secret = {"name": "app", "env": [{"name": "PASSWORD", "value": "hunter2"}]}
+    with capture_logs() as lines:
+        await answer_to(client, review_of({"metadata": {"name": "web"}, "spec": {"containers": [secret]}}))
+    (line,) = lines
+    assert (line["log_level"], line["decision"], line["reason"]) == ("debug", "injected", "namespace_enabled")
+    assert "hunter2" not in json.dumps(lines)
+
+
+async def test_it_serves_verified_tls_until_it_is_stopped(
+    configuration: MeshConfiguration,
+    server_tls: ssl.SSLContext,
+    client_tls: ssl.SSLContext,
+    review_of: ReviewOf,
+    ordinary_pod: dict[str, Any],
+) -> None:
+    listening, stopping = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
+    port = listening.getsockname()[1]
+    service = asyncio.create_task(https_service(application(configuration, labels), listening, server_tls)(stopping))
+    try:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session,
+            session.post(f"https://127.0.0.1:{port}/inject", data=review_of(ordinary_pod), headers=JSON) as answer,
+        ):
+            assert answer.status == 200
+    finally:
+        stopping.set()
+        await service
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_a_request_under_way_when_it_is_stopped_is_answered(
+    configuration: MeshConfiguration,
+    server_tls: ssl.SSLContext,
+    client_tls: ssl.SSLContext,
+    review_of: ReviewOf,
+    ordinary_pod: dict[str, Any],
+) -> None:
+    listening, stopping = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
+    service = asyncio.create_task(https_service(application(configuration, labels), listening, server_tls)(stopping))
+    body = review_of(ordinary_pod)
+    reader, writer = await asyncio.open_connection(*listening.getsockname()[:2], ssl=client_tls)
+    head = (
+        f"POST /inject HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        "Expect: 100-continue\r\nConnection: close\r\n\r\n"
+    )
+    writer.write(head.encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 100")
+    stopping.set()
+    writer.write(body)
+    await writer.drain()
+    received = await reader.read()
+    assert b"HTTP/1.1 200 OK" in received
+    assert b'"allowed":true' in received
+    writer.close()
+    await asyncio.wait_for(service, 5)

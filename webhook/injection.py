@@ -1,0 +1,63 @@
+"""A pod's injection: decided, checked, planned. What the server and `proa inject` both call. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from proa import names
+from proa.errors import Invalid, Problems, shown
+from webhook.decision import Decision, Inject, Leave, Subject, decision
+from webhook.patch import Add, patch
+from webhook.pod import Container, Pod, SecurityContext
+from webhook.sidecar import Sidecar
+
+_CONTAINERS: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
+_VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What was decided, and the operations it takes: none where the pod is left."""
+
+    decision: Decision
+    operations: tuple[Add, ...]
+
+
+def injection(subject: Subject, sidecar: Sidecar) -> Injection:
+    """What is to happen to the pod. Raises Refused with everything in the pod that *sidecar* would collide with,
+    and what `decision` raises.
+    """
+    decided = decision(subject)
+    match decided:
+        case Leave():
+            return Injection(decided, ())
+        case Inject():
+            problems = Problems()
+            problems.add(_conflicts(subject.pod))
+            problems.refuse(f"the pod {subject.namespace}/{subject.pod.name}")
+            return Injection(decided, patch(subject.pod, sidecar))
+        case _:
+            assert_never(decided)
+
+
+def _conflicts(pod: Pod) -> Iterator[Invalid]:
+    yield from _proxy_user("spec", pod.spec.security_context)
+    for field, containers in (("initContainers", pod.spec.init_containers), ("containers", pod.spec.containers)):
+        for index, container in enumerate(containers or ()):
+            yield from _container_conflicts(f"spec.{field}[{index}]", container)
+    for index, volume in enumerate(pod.spec.volumes or ()):
+        if volume.name in _VOLUMES:
+            yield Invalid(f"spec.volumes[{index}].name", shown(volume.name), f"any name but {', '.join(_VOLUMES)}")
+
+
+def _container_conflicts(field: str, container: Container) -> Iterator[Invalid]:
+    if container.name in _CONTAINERS:
+        yield Invalid(f"{field}.name", shown(container.name), f"any name but {', '.join(_CONTAINERS)}")
+    yield from _proxy_user(field, container.security_context)
+
+
+def _proxy_user(field: str, context: SecurityContext | None) -> Iterator[Invalid]:
+    """The proxy's user is how its packets are told from the app's: the app's would leave the mesh unseen."""
+    if context is not None and context.run_as_user == names.PROXY_UID:
+        allowed = f"any user but {names.PROXY_UID}, which is the proxy's"
+        yield Invalid(f"{field}.securityContext.runAsUser", str(names.PROXY_UID), allowed)

@@ -1,0 +1,126 @@
+"""AdmissionReview v1: bytes into a request, a response into bytes. Pure.
+
+Shapes and meanings are those of `admission.k8s.io/v1`, and of `meta/v1` Status for what is refused.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+from proa.errors import Invalid, shown
+from webhook.decoding import decoded
+
+_API_VERSION: Final = "admission.k8s.io/v1"
+_KIND: Final = "AdmissionReview"
+_STATUS_REASONS: Final = {
+    400: "BadRequest",
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+    422: "Invalid",
+    503: "ServiceUnavailable",
+}
+"""meta/v1 StatusReason of each HTTP status that is answered here."""
+
+
+class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A part of the API: unknown fields are ignored, absent ones are not written."""
+
+
+class _Envelope(_Shape, frozen=True):
+    api_version: str
+    kind: str
+    request: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class GroupVersionKind(_Shape, frozen=True):
+    version: str
+    kind: str
+    group: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.group or 'core'}/{self.version} {self.kind}"
+
+
+class Request(_Shape, frozen=True):
+    """What the API server asks. *object* is decoded later, and once."""
+
+    uid: Annotated[str, msgspec.Meta(min_length=1)]
+    kind: GroupVersionKind
+    operation: str
+    object: msgspec.Raw = msgspec.Raw(b"null")
+    namespace: str = ""
+    sub_resource: str = ""
+    dry_run: bool | None = None
+
+
+class RetryHint(_Shape, frozen=True):
+    """The API server turns it into a Retry-After header, which clients obey."""
+
+    retry_after_seconds: int
+
+
+class Status(_Shape, frozen=True):
+    """Why something was refused, in the form every Kubernetes client prints. *code* is an HTTP status."""
+
+    code: int
+    reason: str
+    message: str
+    details: RetryHint | None = None
+
+
+class Response(_Shape, frozen=True):
+    """What the API server is told. *audit_annotations* always holds `decision` and `reason`."""
+
+    uid: str
+    allowed: bool
+    audit_annotations: dict[str, str]
+    patch_type: str | None = None
+    patch: bytes | None = None
+    """JSON here, base64 on the wire, as all bytes of the Kubernetes API."""
+    warnings: tuple[str, ...] = ()
+    status: Status | None = None
+
+
+@dataclass(eq=False)
+class Unreadable(Invalid):
+    """A body that is no review: there is nothing to answer in, so the HTTP status says it."""
+
+    code: ClassVar[str] = "unreadable"
+    http_status: int = 400
+
+
+def admission_request(body: bytes) -> Request:
+    """The request of the AdmissionReview in *body*. Raises Unreadable naming the field at fault."""
+    try:
+        envelope = decoded(body, _Envelope, "body")
+        _check("apiVersion", envelope.api_version, _API_VERSION)
+        _check("kind", envelope.kind, _KIND)
+    except Invalid as problem:
+        raise Unreadable(problem.field, problem.found, problem.allowed) from problem
+    try:
+        return decoded(envelope.request, Request, "")
+    except Invalid as problem:
+        placed = problem.under("request")
+        raise Unreadable(placed.field, placed.found, placed.allowed) from problem
+
+
+def review(response: Response) -> bytes:
+    """The AdmissionReview that carries *response*."""
+    return msgspec.json.encode({"apiVersion": _API_VERSION, "kind": _KIND, "response": response})
+
+
+def refusal(code: int, message: str, details: RetryHint | None = None) -> Status:
+    """Why something is refused; *code* is one of 400, 413, 415, 422 and 503."""
+    return Status(code=code, reason=_STATUS_REASONS[code], message=message, details=details)
+
+
+def failure(status: Status) -> bytes:
+    """*status* as the body of an HTTP answer that is no review."""
+    head = {"apiVersion": "v1", "kind": "Status", "status": "Failure"}
+    return msgspec.json.encode({**head, **msgspec.to_builtins(status)})
+
+
+def _check(field: str, found: str, allowed: str) -> None:
+    if found != allowed:
+        raise Invalid(field, shown(found), allowed)

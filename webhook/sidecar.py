@@ -1,0 +1,194 @@
+"""What a pod is given: two containers, their volumes and annotations, made once for a configuration. Pure.
+
+Everything is data of Kubernetes' own shape (core/v1), encoded when it is made: a patch then only joins the pieces.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from proa import names
+from proa.mesh import FileDiscovery, MeshConfiguration, NoDiscovery, Resources
+from proxy.bootstrap import PodFile, pod_files
+from proxy.message import Json, Message
+
+_STATUS_FORMAT: Final = 1
+"""Of the status annotation, so that a later version can read, redo and undo what this one did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """Encoded JSON. *annotations* by key; the names of all that is added stand in the status annotation."""
+
+    init: msgspec.Raw
+    proxy: msgspec.Raw
+    volumes: tuple[msgspec.Raw, ...]
+    annotations: dict[str, msgspec.Raw]
+
+
+def sidecar(configuration: MeshConfiguration) -> Sidecar:
+    """What every injected pod of a mesh of *configuration* is given: nothing in it depends on the pod."""
+    volumes, files = _volumes(configuration), pod_files(configuration)
+    annotations = {file.annotation: _text(file.content) for file in files}
+    annotations[names.STATUS] = _text(_status(volumes, (*annotations, names.STATUS)))
+    return Sidecar(
+        init=_encoded(_init_container(configuration)),
+        proxy=_encoded(_proxy_container(configuration)),
+        volumes=tuple(map(_encoded, volumes.values())),
+        annotations={key: _encoded(value) for key, value in annotations.items()},
+    )
+
+
+def _encoded(value: Json) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def _text(value: Json) -> str:
+    """JSON inside a string: annotations hold nothing else."""
+    return msgspec.json.encode(value).decode()
+
+
+def _status(volumes: Iterable[str], annotations: Iterable[str]) -> Json:
+    return {
+        "version": _STATUS_FORMAT,
+        "initContainers": [names.INIT_CONTAINER, names.PROXY_CONTAINER],
+        "volumes": list(volumes),
+        "annotations": list(annotations),
+    }
+
+
+def _init_container(configuration: MeshConfiguration) -> Json:
+    return {
+        "name": names.INIT_CONTAINER,
+        "image": configuration.init.image,
+        "command": ["proa-init"],
+        "resources": _resources(configuration.init.resources),
+        # Root with one capability: nftables asks for CAP_NET_ADMIN in the network namespace's user namespace.
+        "securityContext": {
+            "runAsUser": 0,
+            "runAsGroup": 0,
+            "runAsNonRoot": False,
+            "privileged": False,
+            **_confined(added=["NET_ADMIN"]),
+        },
+    }
+
+
+def _proxy_container(configuration: MeshConfiguration) -> Json:
+    ready: Message = {"httpGet": {"path": "/healthz/ready", "port": names.READY_PORT}}
+    return {
+        "name": names.PROXY_CONTAINER,
+        "image": configuration.proxy.image,
+        # An init container that is restarted is a sidecar (KEP-753): it starts before the app and stops after it.
+        "restartPolicy": "Always",
+        "command": ["envoy"],
+        "args": _arguments(configuration),
+        "env": [
+            _from_field("POD_NAME", "metadata.name"),
+            _from_field("POD_NAMESPACE", "metadata.namespace"),
+            _from_field("POD_IP", "status.podIP"),
+            _from_field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+        ],
+        "ports": [{"name": "proa-metrics", "containerPort": names.METRICS_PORT, "protocol": "TCP"}],
+        # The next container starts when the startup probe has passed once: the app never runs without its proxy.
+        "startupProbe": {**ready, "periodSeconds": 1, "failureThreshold": 60},
+        "readinessProbe": {**ready, "periodSeconds": 5, "failureThreshold": 3},
+        "resources": _resources(configuration.proxy.resources),
+        "securityContext": {
+            "runAsUser": names.PROXY_UID,
+            "runAsGroup": names.PROXY_GID,
+            "runAsNonRoot": True,
+            **_confined(added=[]),
+        },
+        "volumeMounts": _mounts(configuration),
+    }
+
+
+def _arguments(configuration: MeshConfiguration) -> list[Json]:
+    """Envoy's command line; `$(…)` is filled in by the kubelet from the container's environment."""
+    return [
+        "--config-path",
+        f"{names.BOOTSTRAP_DIRECTORY}/{names.BOOTSTRAP_FILE}",
+        "--service-node",
+        "$(POD_NAME).$(POD_NAMESPACE)",
+        "--service-cluster",
+        "$(SERVICE_ACCOUNT).$(POD_NAMESPACE)",
+        "--concurrency",
+        str(configuration.proxy.concurrency),
+        "--log-level",
+        configuration.proxy.log_level.value,
+        # Milliseconds that a line of the access log may wait; Envoy's ten seconds are long for whoever looks.
+        "--file-flush-interval-msec",
+        "1000",
+        # It needs shared memory, and a pod has no second Envoy to hand over to.
+        "--disable-hot-restart",
+    ]
+
+
+def _confined(added: list[Json]) -> Message:
+    """The `restricted` Pod Security Standard, but for the *added* capabilities."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"], "add": added} if added else {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _from_field(name: str, path: str) -> Json:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _resources(resources: Resources) -> Json:
+    given = {"requests": resources.requests, "limits": resources.limits}
+    return {key: dict(quantities) for key, quantities in given.items() if quantities}
+
+
+def _mounts(configuration: MeshConfiguration) -> list[Json]:
+    directories = {
+        names.IDENTITY_VOLUME: names.IDENTITY_DIRECTORY,
+        names.BOOTSTRAP_VOLUME: names.BOOTSTRAP_DIRECTORY,
+        names.DISCOVERY_VOLUME: names.DISCOVERY_DIRECTORY,
+    }
+    return [{"name": volume, "mountPath": directories[volume], "readOnly": True} for volume in _volumes(configuration)]
+
+
+def _volumes(configuration: MeshConfiguration) -> dict[str, Json]:
+    """By name. The kubelet makes the key, asks the signer and renews: no agent of ours is in the pod."""
+    volumes: dict[str, Json] = {
+        names.IDENTITY_VOLUME: {
+            "name": names.IDENTITY_VOLUME,
+            "projected": {"sources": [_certificate(configuration), _trust_bundle()]},
+        },
+        names.BOOTSTRAP_VOLUME: {
+            "name": names.BOOTSTRAP_VOLUME,
+            "downwardAPI": {"items": [_item(file) for file in pod_files(configuration)]},
+        },
+    }
+    match configuration.discovery:
+        case NoDiscovery():
+            return volumes
+        case FileDiscovery(config_map=name):
+            return {**volumes, names.DISCOVERY_VOLUME: {"name": names.DISCOVERY_VOLUME, "configMap": {"name": name}}}
+
+
+def _certificate(configuration: MeshConfiguration) -> Json:
+    return {
+        "podCertificate": {
+            "signerName": names.SIGNER,
+            "keyType": "ECDSAP256",
+            "credentialBundlePath": names.CREDENTIAL_BUNDLE,
+            "maxExpirationSeconds": configuration.certificate.lifetime_seconds,
+        }
+    }
+
+
+def _trust_bundle() -> Json:
+    # An empty selector takes every bundle of the signer, an absent one none (core/v1 ClusterTrustBundleProjection).
+    return {"clusterTrustBundle": {"signerName": names.SIGNER, "labelSelector": {}, "path": names.TRUST_BUNDLE}}
+
+
+def _item(file: PodFile) -> Json:
+    return {"path": file.name, "fieldRef": {"fieldPath": f"metadata.annotations['{file.annotation}']"}}
