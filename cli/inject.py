@@ -4,9 +4,9 @@ from typing import BinaryIO
 
 import click
 
+from proa.documents import as_json, as_yaml
 from proa.mesh import MeshConfiguration, mesh_configuration
 from webhook.decision import Inject, Leave
-from webhook.documents import as_json, as_yaml
 from webhook.stream import Verdict, injected
 
 

@@ -4,25 +4,16 @@ import fcntl
 import socket
 import struct
 import threading
-from dataclasses import dataclass
 from typing import Final, Self
 
 from demo.network import BRIDGE, NODE, socket_in
+from demo.proof import Captured
 
 _ALL_PROTOCOLS: Final = 0x0003  # ETH_P_ALL
 _GET_INDEX: Final = 0x8933  # SIOCGIFINDEX
 _SOL_PACKET, _ADD_MEMBERSHIP, _PROMISCUOUS = 263, 1, 1
 _LONGEST_FRAME: Final = 65536
 _QUIET: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """What a capture saw. *cleartext* counts the frames that held the text looked for."""
-
-    frames: int
-    bytes: int
-    cleartext: int
 
 
 class Capture:

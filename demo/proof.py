@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from demo.capture import Captured
-
 _SAMPLE: Final = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? ([0-9.e+]+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a capture saw. *cleartext* counts the frames that held the text looked for."""
+
+    frames: int
+    bytes: int
+    cleartext: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from typing import Any, Final, TypeAlias
 import yaml
 
 from demo.admission import admitted
-from demo.capture import Capture, Captured
+from demo.capture import Capture
 from demo.counters import counted, grown
 from demo.credentials import pod_identity
 from demo.kubelet import RunningPod
 from demo.pod import Pod, Volume
-from demo.proof import Counter, Journey, Proof, Request, Rotation, seen_certificates
+from demo.proof import Captured, Counter, Journey, Proof, Request, Rotation, seen_certificates
 from demo.traffic import asked, journeys
 from demo.world import World, namespace_labels, world
 from discovery.model import Transport, Workload

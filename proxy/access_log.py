@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from proa.json import Json
 from proa.mesh import AccessLog
-from proxy.message import Json, Message, extension
+from proxy.message import Message, extension
 
 _FIELDS: Final[dict[str, Json]] = {
     "time": "%START_TIME%",

@@ -5,8 +5,9 @@ from typing import Final
 
 from proa import names
 from proa.identity import WorkloadIdentity
+from proa.json import Json
 from proa.mesh import IpFamily
-from proxy.message import LOOPBACK, Json, Message, address, extension
+from proxy.message import LOOPBACK, Message, address, extension
 from proxy.tls import upstream_tls
 
 PASSTHROUGH: Final = "PassthroughCluster"

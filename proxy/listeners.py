@@ -4,10 +4,11 @@ from typing import Final
 
 from proa import names
 from proa.identity import TrustDomain
+from proa.json import Json
 from proa.mesh import AccessLog, MeshConfiguration, PeerTls
 from proxy.access_log import access_logs
 from proxy.clusters import ADMIN, BLACK_HOLE, INBOUND, PASSTHROUGH
-from proxy.message import Json, Message, extension, wildcard
+from proxy.message import Message, extension, wildcard
 from proxy.tls import downstream_tls
 
 OUTBOUND_PASSTHROUGH: Final = "outbound-passthrough"

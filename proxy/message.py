@@ -6,9 +6,9 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from proa.json import Json
 from proa.mesh import IpFamily
 
-Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 Message: TypeAlias = dict[str, Json]
 """A protobuf message in proto3 JSON, with the field names of the .proto file."""
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from proa import names
 from proa.identity import TrustDomain, WorkloadIdentity
-from proxy.message import Json, Message, extension
+from proa.json import Json
+from proxy.message import Message, extension
 
 _PACKAGE: Final = "envoy.extensions.transport_sockets.tls.v3"
 

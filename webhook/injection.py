@@ -41,7 +41,7 @@ def injection(subject: Subject, sidecar: Sidecar) -> Injection:
 
 
 def _conflicts(pod: Pod) -> Iterator[Invalid]:
-    yield from _proxy_user("spec", pod.spec.security_context)
+    yield from _proxy_ids("spec", pod.spec.security_context)
     for field, containers in (("initContainers", pod.spec.init_containers), ("containers", pod.spec.containers)):
         for index, container in enumerate(containers or ()):
             yield from _container_conflicts(f"spec.{field}[{index}]", container)
@@ -53,11 +53,16 @@ def _conflicts(pod: Pod) -> Iterator[Invalid]:
 def _container_conflicts(field: str, container: Container) -> Iterator[Invalid]:
     if container.name in _CONTAINERS:
         yield Invalid(f"{field}.name", shown(container.name), f"any name but {', '.join(_CONTAINERS)}")
-    yield from _proxy_user(field, container.security_context)
+    yield from _proxy_ids(field, container.security_context)
 
 
-def _proxy_user(field: str, context: SecurityContext | None) -> Iterator[Invalid]:
-    """The proxy's user is how its packets are told from the app's: the app's would leave the mesh unseen."""
-    if context is not None and context.run_as_user == names.PROXY_UID:
-        allowed = f"any user but {names.PROXY_UID}, which is the proxy's"
-        yield Invalid(f"{field}.securityContext.runAsUser", str(names.PROXY_UID), allowed)
+def _proxy_ids(field: str, context: SecurityContext | None) -> Iterator[Invalid]:
+    """The proxy's user and group are how its packets are told from the app's: the app's would leave the mesh unseen."""
+    if context is None:
+        return
+    for key, found, taken in (
+        ("runAsUser", context.run_as_user, names.PROXY_UID),
+        ("runAsGroup", context.run_as_group, names.PROXY_GID),
+    ):
+        if found == taken:
+            yield Invalid(f"{field}.securityContext.{key}", str(found), f"any number but {taken}, which is the proxy's")

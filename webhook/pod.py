@@ -38,9 +38,10 @@ class Metadata(_View, frozen=True):
 
 
 class SecurityContext(_View, frozen=True):
-    """Of a pod or of a container: both have the field."""
+    """Of a pod or of a container: both have the fields."""
 
     run_as_user: int | None = None
+    run_as_group: int | None = None
 
 
 class Container(_View, frozen=True):

@@ -10,9 +10,10 @@ from typing import Final
 import msgspec
 
 from proa import names
+from proa.json import Json
 from proa.mesh import FileDiscovery, MeshConfiguration, NoDiscovery, Resources
 from proxy.bootstrap import PodFile, pod_files
-from proxy.message import Json, Message
+from proxy.message import Message
 
 _STATUS_FORMAT: Final = 1
 """Of the status annotation, so that a later version can read, redo and undo what this one did."""

@@ -13,11 +13,11 @@ from msgspec import UNSET
 from yaml.nodes import Node, SequenceNode
 
 from proa import names
+from proa.documents import added, at, items, node_of, plain, read, text_at
 from proa.errors import Invalid, Problems, Refused
 from proa.mesh import MeshConfiguration
 from webhook.decision import Decision, Subject
 from webhook.decoding import converted
-from webhook.documents import added, at, items, node_of, plain, read, text_at
 from webhook.injection import injection
 from webhook.patch import pointed
 from webhook.pod import Metadata, Pod

@@ -107,7 +107,7 @@ def test_everything_a_pod_collides_with_is_named_at_once(review_of: ReviewOf, an
         "metadata": {"name": "web"},
         "spec": {
             "securityContext": {"runAsUser": 1337},
-            "initContainers": [{"name": "proa-init"}, {"name": "a", "securityContext": {"runAsUser": 1337}}],
+            "initContainers": [{"name": "proa-init"}, {"name": "a", "securityContext": {"runAsGroup": 1337}}],
             "containers": [{"name": "app"}, {"name": "proa-proxy", "securityContext": {"runAsUser": 1337}}],
             "volumes": [{"name": "proa-identity"}, {"name": "proa-bootstrap"}, {"name": "proa-discovery"}],
         },
@@ -117,7 +117,7 @@ def test_everything_a_pod_collides_with_is_named_at_once(review_of: ReviewOf, an
     assert [line.split(": ")[0].strip() for line in message.splitlines()[1:]] == [
         "spec.securityContext.runAsUser",
         "spec.initContainers[0].name",
-        "spec.initContainers[1].securityContext.runAsUser",
+        "spec.initContainers[1].securityContext.runAsGroup",
         "spec.containers[1].name",
         "spec.containers[1].securityContext.runAsUser",
         "spec.volumes[0].name",

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proa import names
+from proa.documents import as_json, as_yaml, plain
 from proa.errors import Refused
 from proa.mesh import MeshConfiguration
-from webhook.documents import as_json, as_yaml, plain
 from webhook.sidecar import Sidecar
 from webhook.stream import Injected, injected
 

@@ -13,7 +13,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from proa.errors import Invalid, shown
-from proxy.message import Json
+from proa.json import Json
 
 Members: TypeAlias = dict[str, tuple[Node, Node]]
 """A mapping's pairs of key and value, by the key's text."""

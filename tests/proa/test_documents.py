@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from proa.documents import added, as_json, as_yaml, at, node_of, plain, read, text_at
 from proa.errors import Invalid
-from webhook.documents import added, as_json, as_yaml, at, node_of, plain, read, text_at
 from webhook.patch import pointed, pointer
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))
