@@ -6,24 +6,54 @@ A document with several mistakes is refused with all of them at once (see `mesh_
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast
+from typing import Annotated, Final, TypeAlias
 
-import msgspec
-import yaml
+from msgspec import Meta
 
 from proa import names
-from proa.errors import Invalid, Problems, Refused, shown
+from proa.documents import plain, read
+from proa.errors import Invalid, Problems, shown
 from proa.identity import TrustDomain
+from proa.json import Json
+from proa.sections import Section, section
 
-_QUANTITY: Final = r"^([0-9]+(\.[0-9]+)?)([mkMGTPE]|[KMGTPE]i)?$"
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
 _SUBJECT: Final = "the mesh configuration"
-_Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LARGEST: Final = 1_048_576
+"""Characters of a document: what a ConfigMap may hold (Kubernetes: 1 MiB)."""
 _SHORTEST_CERTIFICATE: Final = 3600
 _LONGEST_CERTIFICATE: Final = 7862400
 
-Quantity: TypeAlias = Annotated[str, msgspec.Meta(pattern=_QUANTITY)]
-"""A Kubernetes resource quantity, such as `100m` or `128Mi`."""
+# Patterns end in \Z, as `$` matches before a last newline too.
+Quantity: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]+(\.[0-9]+)?([mkMGTPE]|[KMGTPE]i)?\Z",
+        description="a quantity as text, such as '500m' or '128Mi'",
+    ),
+]
+"""Of a Kubernetes resource."""
+ResourceName: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^([a-z0-9][a-z0-9.-]{0,251}[a-z0-9]/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z",
+        description="quantities by a resource's name, such as cpu or memory",
+    ),
+]
+ConfigMapName: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\Z",
+        description="a ConfigMap's name: 1 to 253 of a-z, 0-9, '-', '.'",
+    ),
+]
+Namespace: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
+        description="a namespace: 1 to 63 of a-z, 0-9 and '-'",
+    ),
+]
 
 
 class PeerTls(StrEnum):
@@ -58,30 +88,23 @@ class LogLevel(StrEnum):
     OFF = "off"
 
 
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """What every section of the document has in common."""
-
-
-_S = TypeVar("_S", bound=_Section)
-
-
 def _check_image(image: str) -> None:
     if not _IMAGE.fullmatch(image):
         raise Invalid("image", shown(image), "an image reference")
 
 
-class Resources(_Section, frozen=True):
+class Resources(Section, frozen=True):
     """Requests and limits of one container; a key that is absent is not set."""
 
-    requests: dict[str, Quantity] = {}
-    limits: dict[str, Quantity] = {}
+    requests: dict[ResourceName, Quantity] = {}
+    limits: dict[ResourceName, Quantity] = {}
 
 
-class Proxy(_Section, frozen=True):
+class Proxy(Section, frozen=True):
     """The sidecar: stock Envoy."""
 
     image: str = "docker.io/envoyproxy/envoy:v1.40.0"
-    concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 2
+    concurrency: Annotated[int, Meta(ge=1, le=256)] = 2
     """Worker threads."""
     log_level: LogLevel = LogLevel.WARNING
     access_log: AccessLog = AccessLog.JSON
@@ -91,7 +114,7 @@ class Proxy(_Section, frozen=True):
         _check_image(self.image)
 
 
-class Init(_Section, frozen=True):
+class Init(Section, frozen=True):
     """The init container that programs interception."""
 
     image: str = "proa:0.1.0"
@@ -101,27 +124,27 @@ class Init(_Section, frozen=True):
         _check_image(self.image)
 
 
-class Certificate(_Section, frozen=True):
+class Certificate(Section, frozen=True):
     """Workload certificates."""
 
-    lifetime_seconds: Annotated[int, msgspec.Meta(ge=_SHORTEST_CERTIFICATE, le=_LONGEST_CERTIFICATE)] = 86400
+    lifetime_seconds: Annotated[int, Meta(ge=_SHORTEST_CERTIFICATE, le=_LONGEST_CERTIFICATE)] = 86400
     """One hour to 91 days: what the API server takes in a PodCertificateRequest (Kubernetes 1.37)."""
 
 
-class NoDiscovery(_Section, frozen=True, tag_field="kind", tag="none"):
+class NoDiscovery(Section, frozen=True, tag_field="kind", tag="none"):
     """Outbound traffic passes through to where the application dialled, as it is."""
 
 
-class FileDiscovery(_Section, frozen=True, tag_field="kind", tag="files"):
+class FileDiscovery(Section, frozen=True, tag_field="kind", tag="files"):
     """Clusters, endpoints and listeners are read from a ConfigMap of the pod's namespace, and followed."""
 
-    config_map: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")] = names.DISCOVERY_VOLUME
+    config_map: ConfigMapName = names.DISCOVERY_VOLUME
 
 
 Discovery: TypeAlias = NoDiscovery | FileDiscovery
 
 
-class MeshConfiguration(_Section, frozen=True):
+class MeshConfiguration(Section, frozen=True):
     """Everything an admin may set. `trust_domain` is text here and a `TrustDomain` where it is used."""
 
     trust_domain: str = "cluster.local"
@@ -131,63 +154,39 @@ class MeshConfiguration(_Section, frozen=True):
     init: Init = Init()
     certificate: Certificate = Certificate()
     discovery: Discovery = NoDiscovery()
-    never_inject_namespaces: tuple[str, ...] = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
+    never_inject_namespaces: tuple[Namespace, ...] = (
+        "kube-system",
+        "kube-public",
+        "kube-node-lease",
+        "local-path-storage",
+    )
     """Beside `proa-system`, whose pods are never injected: the injector must not need itself to start."""
 
     def __post_init__(self) -> None:
-        TrustDomain(self.trust_domain)
+        try:
+            TrustDomain(self.trust_domain)
+        except Invalid as problem:
+            raise Invalid("trustDomain", problem.found, problem.allowed) from problem
 
 
 def mesh_configuration(document: str | bytes) -> MeshConfiguration:
     """The configuration that *document* (YAML) describes. Raises Refused naming every field that is wrong."""
-    try:
-        raw: object = yaml.load(document, Loader=_Loader)  # noqa: S506 - the C twin of SafeLoader
-    except yaml.YAMLError as error:
-        problem = Invalid("document", " ".join(str(error).split()), "one YAML document")
-        raise Refused(_SUBJECT, (problem,)) from error
     problems = Problems()
     with problems.collected():
-        return _section(MeshConfiguration, {} if raw is None else raw)
+        return section(MeshConfiguration, _tree(document))
     raise problems.refusal(_SUBJECT)
 
 
-def _section(kind: type[_S], raw: object) -> _S:
-    """A *kind* from *raw*, field by field: msgspec alone would stop at the first mistake."""
-    if not isinstance(raw, dict):
-        raise Invalid("", shown(raw), "a mapping")
-    given = cast("dict[object, object]", raw)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    problems = Problems()
-    problems.add(Invalid(str(key), "an unknown key", ", ".join(fields)) for key in given if key not in fields)
-    values: dict[str, Any] = {}
-    for key, field in fields.items():
-        if key in given:
-            with problems.collected(key):
-                values[field.name] = _value(field.type, given[key])
-    with problems.collected():
-        value = kind(**values)
-        if not problems:
-            return value
-    raise problems.refusal(_SUBJECT)
-
-
-def _value(kind: Any, raw: object) -> object:
-    if isinstance(kind, type):
-        known = cast("type[object]", kind)
-        if issubclass(known, _Section):
-            return _section(known, raw)
-        if issubclass(known, StrEnum):
-            return _choice(known, raw)
-    try:
-        return cast("object", msgspec.convert(raw, kind))
-    except msgspec.ValidationError as error:
-        expectation, _, place = str(error).partition(" - at `$.")
-        raise Invalid(place.rstrip("`"), shown(raw), expectation) from error
-
-
-def _choice(kind: type[StrEnum], raw: object) -> StrEnum:
-    # YAML 1.1 reads a bare `off` as false: what the user wrote is taken, not what the parser made of it.
-    text = "off" if raw is False else str(raw)
-    if text not in list(kind):
-        raise Invalid("", shown(raw), ", ".join(kind))
-    return kind(text)
+def _tree(document: str | bytes) -> Json:
+    if len(document) > _LARGEST:
+        raise Invalid("the document", f"{len(document)} characters", f"at most {_LARGEST}")
+    trees = tuple(map(plain, read(document)))
+    match trees:
+        case ():
+            return {}
+        case [dict() as tree]:
+            return tree
+        case [tree]:
+            raise Invalid("the document", shown(tree), "a mapping")
+        case _:
+            raise Invalid("the stream", f"{len(trees)} documents", "one document")
