@@ -67,6 +67,8 @@ def run(tell: Callable[[str], None], *, keep: bool) -> "Proof":
         DIRECTORY.mkdir(mode=0o700)
     except FileExistsError as error:
         raise AlreadyRunning(DIRECTORY) from error
+    # The pods' users are not root: what is made for them must be theirs to read, whatever the caller's umask.
+    os.umask(0o022)
     kept = False
     try:
         proof = asyncio.run(_stoppable(tell))

@@ -17,32 +17,35 @@ def publish(directory: Path, files: Mapping[str, bytes], mode: int = 0o644, owne
     so a reader sees the old set or the new one, and a watcher of the directory one move.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    former = directory / _DATA
-    stale = former.readlink() if former.is_symlink() else None
     fresh = directory / f"..{uuid4().hex}"
     _write(fresh, files, mode, owner)
     for name in files:
         if not (directory / name).is_symlink():
             (directory / name).symlink_to(f"{_DATA}/{name}")
     swap = directory / f"{_DATA}_tmp"
+    swap.unlink(missing_ok=True)
     swap.symlink_to(fresh.name)
-    swap.rename(former)
-    _remove_stale(directory, files, stale)
+    swap.rename(directory / _DATA)
+    _remove_stale(directory, files, fresh)
 
 
 def _write(folder: Path, files: Mapping[str, bytes], mode: int, owner: int) -> None:
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)
     for name, content in files.items():
-        # Created with its mode: a private key is never readable for a moment.
-        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        # Closed to others until it is whole: a private key is never readable for a moment. Modes by chmod, as the
+        # process's umask has no say in them.
+        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            os.fchown(descriptor, owner, owner)
             file.write(content)
+            os.fchown(descriptor, owner, owner)
+            os.fchmod(descriptor, mode)
 
 
-def _remove_stale(directory: Path, files: Mapping[str, bytes], stale: Path | None) -> None:
+def _remove_stale(directory: Path, files: Mapping[str, bytes], fresh: Path) -> None:
+    """Links to files that are no more, and every former set: also one that a writer who died left half made."""
     for entry in directory.iterdir():
         if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in files:
             entry.unlink()
-    if stale is not None:
-        shutil.rmtree(directory / stale)
+        elif entry.is_dir() and not entry.is_symlink() and entry != fresh:
+            shutil.rmtree(entry)
