@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.authority import CertificateAuthority
 from ca.bundle import credential_bundle
+from ca.csr import stub_request
 from ca.profile import LeafContents, WorkloadLeaf
+from ca.randomness import new_key
 from demo.pod import Pod, PodCertificate
 from proa import names
 from proa.errors import Invalid, shown
@@ -66,9 +66,8 @@ def certified(
     authority: CertificateAuthority, contents: LeafContents, lifetime_seconds: int
 ) -> tuple[bytes, x509.Certificate]:
     """A fresh key, certified by a request that says nothing but the public key, as the kubelet's does (KEP-4317)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, SHA256())
-    chain = authority.sign(csr.public_bytes(Encoding.DER), contents, timedelta(seconds=lifetime_seconds))
+    key = new_key()
+    chain = authority.sign(stub_request(key), contents, timedelta(seconds=lifetime_seconds))
     return credential_bundle(key, chain).encode(), chain.leaf
 
 

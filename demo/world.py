@@ -83,10 +83,12 @@ async def world(directory: Path, namespaces: Mapping[str, Mapping[str, str]]) ->
 def _server_tls(credentials: Credentials, directory: Path) -> ssl.SSLContext:
     """The webhook's own certificate, from the same authority, by a file that only root reads and that does not stay."""
     bundle, _ = certified(credentials.authority, ServingLeaf(dns_names=(_SERVER_NAME,)), _SERVING_SECONDS)
-    files = directory / "serving"
-    publish(files, {"bundle.pem": bundle}, mode=0o600)
+    file = directory / "serving.pem"
+    file.touch(mode=0o600)
+    file.write_bytes(bundle)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(files / "bundle.pem")
+    context.load_cert_chain(file)
+    file.unlink()
     return context
 
 
