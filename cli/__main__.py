@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import click
 
-from proa.errors import ProaError
+from proa.errors import Invalid, ProaError, shown
 
 _COMMANDS: Final = {
     "demo": "cli.demo:demo",
@@ -36,11 +36,33 @@ class _Commands(click.Group):
         module, _, name = _COMMANDS[cmd_name].partition(":")
         return cast("click.Command", getattr(import_module(module), name))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(str(Invalid("command", shown(args[0]), ", ".join(self.list_commands(ctx)))))
+        return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except click.NoSuchOption as error:
+            raise _explained(error) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            raise _explained(error) from error
         except ProaError as error:
             raise _Refusal(str(error)) from error
+
+
+def _explained(error: click.NoSuchOption) -> click.UsageError:
+    """click says what was found; a user wants to know what is allowed, too."""
+    known = error.ctx.command.get_params(error.ctx) if error.ctx else []
+    flags = ", ".join(name for one in known for name in one.opts if name.startswith("-"))
+    return click.UsageError(str(Invalid("option", shown(error.option_name), flags)), error.ctx)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

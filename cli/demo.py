@@ -53,8 +53,8 @@ def exec_command(pod: str, container: str | None, command: tuple[str, ...]) -> N
     """Run COMMAND in POD of a demo that was kept, as the container's user: proa demo exec client -- CMD."""
     from demo.session import command_in  # noqa: PLC0415 - not imported for other commands
 
-    line = command_in(pod, container, command)
-    os.execvp(line[0], line)  # noqa: S606 - what the user asked for, where they asked for it
+    found = command_in(pod, container, command)
+    os.execvpe(found.argv[0], found.argv, found.env)  # noqa: S606 - what the user asked for, where they asked for it
 
 
 def _run(output: Output, *, keep: bool) -> int:

@@ -31,6 +31,18 @@ class Denied(ProaError):
         return f"the webhook denied pod {self.pod}: {self.message}"
 
 
+@dataclass(eq=False)
+class Unreachable(ProaError):
+    """The webhook gave no answer that could be read."""
+
+    code: ClassVar[str] = "webhook_unreachable"
+    url: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the webhook at {self.url} did not answer: {self.reason}"
+
+
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """Where the webhook is, what name its certificate must show, and the roots that must have issued it."""
@@ -41,19 +53,27 @@ class Webhook:
 
 
 async def admitted(webhook: Webhook, pod: dict[str, Any]) -> dict[str, Any]:
-    """*pod* as it is stored after admission. Raises Denied, and aiohttp's errors where the webhook is not to be had."""
+    """*pod* as it is stored after admission. Raises Denied or Unreachable."""
+    try:
+        response = await _reviewed(webhook, pod)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unreachable(webhook.url, str(error) or type(error).__name__) from error
+    if not response["allowed"]:
+        raise Denied(pod["metadata"]["name"], response["status"]["message"])
+    patch = json.loads(base64.b64decode(response.get("patch", "W10=")))
+    patched: dict[str, Any] = jsonpatch.apply_patch(pod, patch)
+    return patched
+
+
+async def _reviewed(webhook: Webhook, pod: dict[str, Any]) -> dict[str, Any]:
     tls = ssl.create_default_context(cadata=webhook.roots)
     async with (
         aiohttp.ClientSession(timeout=_TIMEOUT) as session,
         session.post(webhook.url, json=admission_review(pod), ssl=tls, server_hostname=webhook.server_name) as answer,
     ):
         answer.raise_for_status()
-        response = (await answer.json())["response"]
-    if not response["allowed"]:
-        raise Denied(pod["metadata"]["name"], response["status"]["message"])
-    patch = json.loads(base64.b64decode(response.get("patch", "W10=")))
-    patched: dict[str, Any] = jsonpatch.apply_patch(pod, patch)
-    return patched
+        response: dict[str, Any] = (await answer.json())["response"]
+        return response
 
 
 def admission_review(pod: dict[str, Any]) -> dict[str, Any]:

@@ -47,8 +47,8 @@ class RunningPod:
     def log(self, container: str) -> str:
         return (self.directory / container / runtime.LOG_FILE).read_text(encoding="utf-8", errors="replace")
 
-    def run(self, container: str, argv: Sequence[str]) -> list[str]:
-        """The command line for *argv* inside *container*."""
+    def command(self, container: str, argv: Sequence[str]) -> runtime.Command:
+        """The command for *argv* inside *container*."""
         return runtime.command_in(self.directory / container, argv)
 
 

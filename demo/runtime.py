@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -37,16 +37,23 @@ def start(process: Process, namespace: str, directory: Path) -> "subprocess.Pope
     return started
 
 
-def command_in(directory: Path, argv: Sequence[str]) -> list[str]:
-    """The command line that runs *argv* in the container started in *directory*, as its user, with its environment.
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command line and its whole environment, which may hold secrets and so is in no argument."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+
+
+def command_in(directory: Path, argv: Sequence[str]) -> Command:
+    """The command that runs *argv* in the container started in *directory*, as its user, with its environment.
 
     Raises ProcessLookupError where it does not run.
     """
     process = json.loads((directory / _SPEC_FILE).read_bytes())
-    env = [f"{name}={value}" for name, value in process["env"].items()]
-    namespaces = ["--mount", "--net", "--pid", "--uts", "--root", "--wd"]
+    namespaces = ("--mount", "--net", "--pid", "--uts", "--root", "--wd")
     target = f"--target={_first_process(directory)}"
-    return ["nsenter", target, *namespaces, "--", *launcher.privileges(process), "env", "-i", *env, *argv]
+    return Command(("nsenter", target, *namespaces, "--", *launcher.privileges(process), *argv), process["env"])
 
 
 def _first_process(directory: Path) -> int:

@@ -15,6 +15,7 @@ from proa.errors import Invalid, ProaError, Problems, shown
 
 if TYPE_CHECKING:
     from demo.proof import Proof
+    from demo.runtime import Command
 
 DIRECTORY: Final = Path("/run/proa-demo")
 _PODS: Final = DIRECTORY / "pods"
@@ -36,6 +37,8 @@ class AlreadyRunning(ProaError):
 
 def check_machine() -> None:
     """Raise Refused with everything that the demo lacks here, and how to get it."""
+    # Where nft is; a shell that only became root may not look there.
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     problems = Problems()
     problems.add(_missing_privileges())
     for program, package in _PROGRAMS.items():
@@ -82,23 +85,33 @@ def run(tell: Callable[[str], None], *, keep: bool) -> "Proof":
 
 
 def take_down() -> tuple[str, ...]:
-    """Kill every process of the demo, remove its namespaces and files; the names of the namespaces removed."""
-    check_machine()
-    from demo.network import remove_all  # noqa: PLC0415 - only where the machine has what it needs
+    """Kill every process of the demo, remove its namespaces and files; the names of the namespaces removed.
 
-    removed = remove_all()
-    shutil.rmtree(DIRECTORY, ignore_errors=True)
-    return removed
+    A signal meanwhile has to wait: half taken down is the one state that nobody can use.
+    """
+    problems = Problems()
+    problems.add(_missing_privileges())
+    problems.refuse("this machine")
+    from demo.network import remove_all  # noqa: PLC0415 - only for who may
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        removed = remove_all()
+        if DIRECTORY.exists():
+            shutil.rmtree(DIRECTORY)
+        return removed
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def command_in(pod: str, container: str | None, argv: Sequence[str]) -> list[str]:
-    """The command line that runs *argv* in a pod of a demo that was kept. Raises Invalid for what is not there."""
+def command_in(pod: str, container: str | None, argv: Sequence[str]) -> "Command":
+    """The command that runs *argv* in a pod of a demo that was kept. Raises Invalid for what is not there."""
     check_machine()
     from demo import runtime  # noqa: PLC0415 - as above
 
     directory = _PODS / pod
-    if not directory.is_dir():
-        pods = sorted(entry.name for entry in _PODS.iterdir()) if _PODS.exists() else []
+    pods = sorted(entry.name for entry in _PODS.iterdir()) if _PODS.exists() else []
+    if pod not in pods:
         raise Invalid("pod", shown(pod), ", ".join(pods) or "none: start one with `proa demo --keep`")
     document: dict[str, Any] = json.loads((directory / "pod.json").read_bytes())
     spec = document["spec"]
@@ -123,10 +136,12 @@ async def _stoppable(tell: Callable[[str], None]) -> "Proof":
 
     # Not loop.add_signal_handler: pyroute2 ends the children that it forks by SIGTERM, and such a child would tell our
     # loop of it through the descriptor that it inherits.
-    signal.signal(signal.SIGTERM, end)
+    former = signal.signal(signal.SIGTERM, end)
     try:
         return await task
     except asyncio.CancelledError:
         # Threads may be waiting for a container: without it they end, and so can the loop.
         take_down()
         raise
+    finally:
+        signal.signal(signal.SIGTERM, former)

@@ -56,11 +56,25 @@ class NotRecorded(ProaError):
         return f"{self.missing} of {self.made} requests are not in the access logs of both sidecars"
 
 
+@dataclass(eq=False)
+class ProgramFailed(ProaError):
+    """The program that makes the requests did not end well; *errors* is what it said."""
+
+    code: ClassVar[str] = "program_failed"
+    status: int
+    errors: str
+
+    def __str__(self) -> str:
+        return f"the client's requests ended with {self.status}:\n{self.errors}"
+
+
 async def asked(client: RunningPod, address: str, port: int, seconds: float = 0) -> tuple[Request, ...]:
     """Requests from the client's own container to *address*, one or as many as fit into *seconds*."""
     argv = ["python3", "-c", _PROGRAM, address, str(port), str(seconds)]
-    command = client.run(client.pod.spec.containers[0].name, argv)
-    done = await asyncio.to_thread(subprocess.run, command, stdout=subprocess.PIPE, text=True, check=True)
+    command = client.command(client.pod.spec.containers[0].name, argv)
+    done = await asyncio.to_thread(subprocess.run, command.argv, env=command.env, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ProgramFailed(done.returncode, done.stderr)
     return requests(done.stdout)
 
 

@@ -5,7 +5,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias
 
-from proa.errors import Invalid
+from proa.errors import Invalid, Problems
 from proa.identity import WorkloadIdentity
 
 IpAddress: TypeAlias = IPv4Address | IPv6Address
@@ -21,7 +21,10 @@ class Transport(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One pod. Ports are those its containers declare: only for them are there destinations."""
+    """One pod. Ports are those its containers declare: only for them are there destinations.
+
+    An address must be one pod's: Envoy takes a listener of 0.0.0.0 for every address that has no listener of its own.
+    """
 
     identity: WorkloadIdentity
     addresses: tuple[IpAddress, ...]
@@ -29,9 +32,14 @@ class Workload:
     transport: Transport
 
     def __post_init__(self) -> None:
-        for port in self.ports:
-            if not 1 <= port <= 65535:
-                raise Invalid("port", str(port), "1 to 65535")
+        problems = Problems()
+        problems.add(Invalid("port", str(port), "1 to 65535") for port in self.ports if not 1 <= port <= 65535)
+        problems.add(
+            Invalid("address", str(host), "an address that one pod has")
+            for host in self.addresses
+            if host.is_unspecified or host.is_loopback or host.is_multicast or "%" in str(host)
+        )
+        problems.refuse(f"the workload {self.identity}")
 
 
 @dataclass(frozen=True, slots=True)

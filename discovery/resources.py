@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from discovery.model import Destination, Transport, Workload
+from discovery.model import Destination, IpAddress, Transport, Workload
 from proa.mesh import AccessLog
 from proxy.clusters import MTLS, mesh_cluster
 from proxy.listeners import destination_listener
@@ -25,25 +25,35 @@ def resources(workloads: Iterable[Workload], access_log: AccessLog) -> Resources
 
     A dialled pod address must reach that pod and no replica of it, so every destination has a cluster of its own.
     """
+    # Two that claim one address and port, as after its reuse: the same one wins in any order, mTLS before plaintext.
     owners = {
-        Destination(host, port, workload.identity.namespace): workload
-        for workload in workloads
+        (host, port): workload
+        for workload in sorted(workloads, key=_claim)
         for host in workload.addresses
         for port in workload.ports
     }
+    destinations = {
+        Destination(host, port, workload.identity.namespace): workload
+        for (host, port), workload in sorted(owners.items(), key=_order)
+    }
     return Resources(
-        clusters=tuple(_cluster(destination, owners[destination]) for destination in sorted(owners, key=_order)),
+        clusters=tuple(_cluster(destination, workload) for destination, workload in destinations.items()),
         endpoints={
-            destination.cluster: _assignment(destination, owners[destination].transport)
-            for destination in sorted(owners, key=_order)
+            destination.cluster: _assignment(destination, workload.transport)
+            for destination, workload in destinations.items()
         },
-        listeners=tuple(_listener(destination, access_log) for destination in sorted(owners, key=_order)),
+        listeners=tuple(_listener(destination, access_log) for destination in destinations),
     )
 
 
-def _order(destination: Destination) -> tuple[int, int, int]:
+def _claim(workload: Workload) -> tuple[bool, str]:
+    return workload.transport is Transport.MTLS, workload.identity.uri
+
+
+def _order(owned: tuple[tuple[IpAddress, int], Workload]) -> tuple[int, int, int]:
     # IPv4 and IPv6 addresses do not compare with each other.
-    return destination.address.version, int(destination.address), destination.port
+    (host, port), _ = owned
+    return host.version, int(host), port
 
 
 def _cluster(destination: Destination, workload: Workload) -> Message:

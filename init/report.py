@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from init.applied import Unavailable
-from init.rules import HAIRPIN_IPV6, INBOUND_CAPTURED, OUTBOUND_CAPTURED, TABLE
+from init.rules import INBOUND_CAPTURED, OUTBOUND_CAPTURED, TABLE
+from proa.names import HAIRPIN_IPV6
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from init.refusals import refusal
 from init.values import Value
+from proa import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from init.interception import Interception
 
 TABLE: Final = "proa"
-HAIRPIN_IPV4: Final = "127.0.0.6"
-HAIRPIN_IPV6: Final = "::6"
-"""Source addresses of the proxy's connections to the application it stands before (Envoy's inbound original-destination
-cluster binds to them). 127.0.0.0/8 is all on `lo`; of IPv6 only ::1 is, so ::6 has to be added."""
 INBOUND_CAPTURED: Final = "inbound_captured"
 OUTBOUND_CAPTURED: Final = "outbound_captured"
 
@@ -171,8 +168,16 @@ def outbound_rules(wanted: Interception) -> tuple[Rule, ...]:
     """What any process of the pod sends, also to the pod itself."""
     return (
         Rule((NotTcp(),), Return(), "only TCP is intercepted"),
-        Rule((Leaving("lo"), FromAddress(HAIRPIN_IPV4)), Return(), "the proxy hands a connection to the application"),
-        Rule((Leaving("lo"), FromAddress(HAIRPIN_IPV6)), Return(), "the proxy hands a connection to the application"),
+        Rule(
+            (Leaving("lo"), FromAddress(names.HAIRPIN_IPV4)),
+            Return(),
+            "the proxy hands a connection to the application",
+        ),
+        Rule(
+            (Leaving("lo"), FromAddress(names.HAIRPIN_IPV6)),
+            Return(),
+            "the proxy hands a connection to the application",
+        ),
         Rule((OfUser(wanted.proxy_uid),), Goto(_PROXY), "the proxy's own connections, by its user"),
         Rule((OfGroup(wanted.proxy_gid),), Goto(_PROXY), "the proxy's own connections, by its group"),
         Rule((Leaving("lo"),), Return(), "application to application inside the pod"),

@@ -22,6 +22,9 @@ _DEEPEST: Final = 200
 """Kubernetes' own objects nest less than 30 deep; libyaml's composer overruns the stack at some thousands."""
 _LARGEST: Final = 2_000_000
 """Nodes of a document with its aliases written out: a few lines of aliases can stand for billions."""
+_LONGEST_NUMBER: Final = 400
+"""Characters of a whole number: Python reads and writes longer ones in quadratic time, and soon not at all."""
+_NAMELESS: Final = re.compile(r' in "<(?:unicode|byte) string>",')
 _UNLIMITED: Final = 2**31 - 1
 _TAG: Final = "tag:yaml.org,2002:"
 _NULL, _BOOL, _INT, _FLOAT, _MERGE = (f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "merge"))
@@ -74,7 +77,9 @@ def read(stream: str | bytes) -> tuple[Node, ...]:
         _check_nesting(stream)
         documents = tuple(yaml.compose_all(stream, Loader=_Loader))
     except yaml.YAMLError as error:
-        raise Invalid("the stream", " ".join(str(error).split()), "YAML or JSON documents") from error
+        raise Invalid(
+            "the stream", _NAMELESS.sub(" at", " ".join(str(error).split())), "YAML or JSON documents"
+        ) from error
     for document in documents:
         _check_extent(document, {})
     return tuple(document for document in documents if document.tag != _NULL)
@@ -203,6 +208,8 @@ def _scalar(node: Node) -> Json:
 
 
 def _integer(text: str) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError(text)
     digits = text.lstrip("+-")
     if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
         return int(text, 8)

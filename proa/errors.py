@@ -76,5 +76,19 @@ class Problems:
 
 def shown(value: object, limit: int = 80) -> str:
     """A found value as an error shows it: quoted, on one line, cut at *limit* characters."""
-    text = "nothing" if value is None else repr(value)
+    text = _written(value)
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def _written(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case _:
+            try:
+                return repr(value)
+            except (ValueError, RecursionError):
+                # A number of thousands of digits (sys.set_int_max_str_digits), or brackets as deep.
+                return f"{type(value).__name__} too long to show"

@@ -9,7 +9,7 @@ from proa.errors import Invalid, shown
 _SCHEME: Final = "spiffe://"
 _TRUST_DOMAIN: Final = re.compile(r"[a-z0-9._-]{1,255}")
 _DNS_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_DNS_SUBDOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _LONGEST_ID: Final = 2048
 
 
@@ -42,7 +42,7 @@ class WorkloadIdentity:
     def __post_init__(self) -> None:
         if not _DNS_LABEL.fullmatch(self.namespace):
             raise Invalid("namespace", shown(self.namespace), "a DNS label: 1 to 63 of a-z, 0-9 and '-'")
-        if not _DNS_SUBDOMAIN.fullmatch(self.service_account) or ".." in self.service_account:
+        if not _DNS_SUBDOMAIN.fullmatch(self.service_account):
             raise Invalid("service account", shown(self.service_account), "a DNS name: 1 to 253 of a-z, 0-9, '-', '.'")
 
     @property
@@ -55,8 +55,10 @@ class WorkloadIdentity:
 
 def parsed_identity(uri: str) -> WorkloadIdentity:
     """The workload that *uri* names; Invalid says which rule of the specification it breaks."""
-    if len(uri.encode()) > _LONGEST_ID:
-        raise Invalid("SPIFFE id", f"{len(uri.encode())} bytes", f"at most {_LONGEST_ID} bytes")
+    # Half a surrogate pair has no encoding; it is refused below, by its place in the id.
+    length = len(uri.encode(errors="surrogatepass"))
+    if length > _LONGEST_ID:
+        raise Invalid("SPIFFE id", f"{length} bytes", f"at most {_LONGEST_ID} bytes")
     if not uri.startswith(_SCHEME):
         raise Invalid("SPIFFE id", shown(uri), f"an id that starts with {_SCHEME}")
     match uri.removeprefix(_SCHEME).split("/"):

@@ -96,8 +96,8 @@ def _check_image(image: str) -> None:
 class Resources(Section, frozen=True):
     """Requests and limits of one container; a key that is absent is not set."""
 
-    requests: dict[ResourceName, Quantity] = {}
-    limits: dict[ResourceName, Quantity] = {}
+    requests: dict[ResourceName, Quantity] = {}  # noqa: RUF012 - msgspec copies an empty default
+    limits: dict[ResourceName, Quantity] = {}  # noqa: RUF012
 
 
 class Proxy(Section, frozen=True):

@@ -38,6 +38,11 @@ READY_PORT: Final = 15021
 METRICS_PORT: Final = 15090
 WEBHOOK_PORT: Final = 9443
 
+HAIRPIN_IPV4: Final = "127.0.0.6"
+HAIRPIN_IPV6: Final = "::6"
+"""Source addresses of the proxy's connections to the application before which it stands: that is how the interception
+rules tell them from the pod's calls to itself. 127.0.0.0/8 is all on `lo`; of IPv6 only ::1 is, so ::6 is added."""
+
 MESH_ALPN: Final = "proa"
 """What a sidecar offers another sidecar in TLS: it tells the mesh's own mTLS from the application's TLS."""
 

@@ -14,8 +14,6 @@ PASSTHROUGH: Final = "PassthroughCluster"
 INBOUND: Final = "InboundPassthroughCluster"
 BLACK_HOLE: Final = "BlackHoleCluster"
 ADMIN: Final = "admin"
-INBOUND_SOURCE_V4: Final = "127.0.0.6"
-INBOUND_SOURCE_V6: Final = "::6"
 _CONNECT_TIMEOUT: Final = "10s"
 _UNLIMITED: Final = 4294967295
 MTLS: Final = "proa"
@@ -33,9 +31,9 @@ def inbound_cluster(family: IpFamily) -> Message:
     The source 127.0.0.6 (or ::6) is how the interception rules tell this hop, which must reach the application, from a
     call of the pod to itself, which must come back to the inbound listener.
     """
-    bind: Message = {"source_address": {"address": INBOUND_SOURCE_V4, "port_value": 0}}
+    bind: Message = {"source_address": {"address": names.HAIRPIN_IPV4, "port_value": 0}}
     if family is IpFamily.DUAL_STACK:
-        bind["extra_source_addresses"] = [{"address": {"address": INBOUND_SOURCE_V6, "port_value": 0}}]
+        bind["extra_source_addresses"] = [{"address": {"address": names.HAIRPIN_IPV6, "port_value": 0}}]
     return {**_original_destination(INBOUND), "upstream_bind_config": bind}
 
 
@@ -70,6 +68,7 @@ def mesh_cluster(name: str, servers: Sequence[WorkloadIdentity], eds_config: Mes
         "eds_cluster_config": {"eds_config": eds_config},
         "transport_socket_matches": [secure, plain],
         "circuit_breakers": _no_circuit_breakers(),
+        "upstream_connection_options": _kept_alive(),
     }
 
 
@@ -80,7 +79,13 @@ def _original_destination(name: str) -> Message:
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": _CONNECT_TIMEOUT,
         "circuit_breakers": _no_circuit_breakers(),
+        "upstream_connection_options": _kept_alive(),
     }
+
+
+def _kept_alive() -> Message:
+    """Peers that vanish are noticed by TCP, as connections may be idle for ever: five minutes, then nine tries."""
+    return {"tcp_keepalive": {"keepalive_time": 300}}
 
 
 def _no_circuit_breakers() -> Message:

@@ -11,11 +11,19 @@ from proxy.clusters import ADMIN, BLACK_HOLE, INBOUND, PASSTHROUGH
 from proxy.message import Message, extension, wildcard
 from proxy.tls import downstream_tls
 
+_AFTER_HANDSHAKE: Final[Message] = {
+    "upstream_connect_mode": "ON_DOWNSTREAM_TLS_HANDSHAKE",
+    "max_early_data_bytes": 0,
+}
+"""Who is refused in the handshake does not even make the application accept a connection (Envoy 1.37 and later)."""
 OUTBOUND_PASSTHROUGH: Final = "outbound-passthrough"
 INBOUND_MTLS: Final = "inbound-mtls"
 INBOUND_PLAINTEXT: Final = "inbound-plaintext"
-_TLS_DETECTION: Final = "1s"
-"""How long a client may stay silent before it counts as plaintext: server-first protocols wait that long at most."""
+_TLS_DETECTION: Final = "5s"
+"""How long a client may stay silent before it counts as plaintext. Shorter, and the greeting of a sidecar whose packets
+are lost goes to the application; longer, and a server-first protocol waits longer for clients outside the mesh."""
+_HANDSHAKE: Final = "10s"
+"""Who has not proved an identity by then holds a connection for nothing."""
 
 
 def outbound_listener(configuration: MeshConfiguration) -> Message:
@@ -34,9 +42,10 @@ def outbound_listener(configuration: MeshConfiguration) -> Message:
 def inbound_listener(configuration: MeshConfiguration) -> Message:
     """Takes all that arrives: the mesh's own mTLS, and what `peerTls` lets in beside it."""
     secure: Message = {
-        **tcp_chain(INBOUND_MTLS, INBOUND),
+        **tcp_chain(INBOUND_MTLS, INBOUND, _AFTER_HANDSHAKE),
         "filter_chain_match": {"transport_protocol": "tls", "application_protocols": [names.MESH_ALPN]},
         "transport_socket": downstream_tls(TrustDomain(configuration.trust_domain)),
+        "transport_socket_connect_timeout": _HANDSHAKE,
     }
     listener: Message = {
         "name": "inbound",
@@ -75,12 +84,13 @@ def destination_listener(destination: Message, cluster: str, access_log: AccessL
     }
 
 
-def tcp_chain(name: str, cluster: str) -> Message:
-    """A filter chain that forwards bytes to *cluster*."""
+def tcp_chain(name: str, cluster: str, connecting: Message | None = None) -> Message:
+    """A filter chain that forwards bytes to *cluster*; *connecting* says when it is called, at once by default."""
     proxy = extension(
         "envoy.filters.network.tcp_proxy",
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-        {"stat_prefix": name, "cluster": cluster},
+        # Never idle for too long: Envoy's hour would cut an application's connections, which it did not ask for.
+        {"stat_prefix": name, "cluster": cluster, "idle_timeout": "0s", **(connecting or {})},
     )
     return {"name": name, "filters": [proxy]}
 

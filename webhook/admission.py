@@ -16,7 +16,7 @@ from webhook.sidecar import Sidecar
 
 _TARGET: Final = (GroupVersionKind(version="v1", kind="Pod"), "CREATE", "")
 """Kind, operation and subresource of the only requests that are answered."""
-_OVERRULING: Final = frozenset({"own_namespace", "system_namespace", "host_network"})
+_OVERRULING: Final = frozenset({"own_namespace", "system_namespace", "host_network", "windows"})
 """Reasons to leave a pod that hold whatever the pod asks for."""
 
 

@@ -74,6 +74,12 @@ def decision(subject: Subject) -> Decision:
     return rule.verdict(rule)
 
 
+def _has_sidecar(pod: Pod) -> bool:
+    """The annotation alone proves nothing: a pod copied from an injected one may carry it and no sidecar."""
+    found = {container.name for container in pod.spec.init_containers or ()}
+    return pod.annotations.status is not UNSET and found >= {names.INIT_CONTAINER, names.PROXY_CONTAINER}
+
+
 def _pod_label(subject: Subject) -> bool | None:
     return _wish(subject.pod.labels.inject, f"metadata.labels['{names.INJECT}']")
 
@@ -118,10 +124,16 @@ RULES: Final = (
         lambda subject: subject.pod.spec.host_network is True,
     ),
     Rule(
+        "windows",
+        Leave,
+        "the pod runs on Windows (spec.os.name), where neither nftables nor the sidecar's image runs",
+        lambda subject: subject.pod.spec.os is not None and subject.pod.spec.os.name == "windows",
+    ),
+    Rule(
         "already_injected",
         Leave,
-        f"the pod carries the annotation {names.STATUS}: it has its sidecar already",
-        lambda subject: subject.pod.annotations.status is not UNSET,
+        f"the pod carries the annotation {names.STATUS} and both containers: it has its sidecar already",
+        lambda subject: _has_sidecar(subject.pod),
     ),
     Rule(
         "pod_label_disabled",

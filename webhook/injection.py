@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from msgspec import UNSET
+
 from proa import names
 from proa.errors import Invalid, Problems, shown
 from webhook.decision import Decision, Inject, Leave, Subject, decision
@@ -12,6 +14,13 @@ from webhook.pod import Container, Pod, SecurityContext
 from webhook.sidecar import Sidecar
 
 _CONTAINERS: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
+_PORTS: Final = (
+    names.ADMIN_PORT,
+    names.OUTBOUND_PORT,
+    names.INBOUND_PORT,
+    names.READY_PORT,
+    names.METRICS_PORT,
+)
 _VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
 
 
@@ -34,13 +43,17 @@ def injection(subject: Subject, sidecar: Sidecar) -> Injection:
         case Inject():
             problems = Problems()
             problems.add(_conflicts(subject.pod))
-            problems.refuse(f"the pod {subject.namespace}/{subject.pod.name}")
+            problems.refuse(f"the pod {shown(f'{subject.namespace}/{subject.pod.name}')}")
             return Injection(decided, patch(subject.pod, sidecar))
         case _:
             assert_never(decided)
 
 
 def _conflicts(pod: Pod) -> Iterator[Invalid]:
+    if pod.annotations.status is not UNSET:
+        yield Invalid(
+            f"metadata.annotations['{names.STATUS}']", "the record of an injection", "none without its sidecar"
+        )
     yield from _proxy_ids("spec", pod.spec.security_context)
     for field, containers in (("initContainers", pod.spec.init_containers), ("containers", pod.spec.containers)):
         for index, container in enumerate(containers or ()):
@@ -54,6 +67,14 @@ def _container_conflicts(field: str, container: Container) -> Iterator[Invalid]:
     if container.name in _CONTAINERS:
         yield Invalid(f"{field}.name", shown(container.name), f"any name but {', '.join(_CONTAINERS)}")
     yield from _proxy_ids(field, container.security_context)
+    for index, mount in enumerate(container.volume_mounts or ()):
+        if mount.name in _VOLUMES:
+            # The identity volume holds the sidecar's private key.
+            yield Invalid(f"{field}.volumeMounts[{index}].name", shown(mount.name), "the sidecar's alone to mount")
+    for index, port in enumerate(container.ports or ()):
+        if port.container_port in _PORTS:
+            taken = f"any port but the sidecar's: {', '.join(map(str, _PORTS))}"
+            yield Invalid(f"{field}.ports[{index}].containerPort", str(port.container_port), taken)
 
 
 def _proxy_ids(field: str, context: SecurityContext | None) -> Iterator[Invalid]:

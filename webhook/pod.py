@@ -44,12 +44,27 @@ class SecurityContext(_View, frozen=True):
     run_as_group: int | None = None
 
 
+class VolumeMount(_View, frozen=True):
+    name: str
+
+
+class ContainerPort(_View, frozen=True):
+    container_port: int
+    name: str | None = None
+
+
 class Container(_View, frozen=True):
     name: str
     security_context: SecurityContext | None = None
+    volume_mounts: tuple[VolumeMount, ...] | None = None
+    ports: tuple[ContainerPort, ...] | None = None
 
 
 class Volume(_View, frozen=True):
+    name: str
+
+
+class OperatingSystem(_View, frozen=True):
     name: str
 
 
@@ -58,6 +73,7 @@ class PodSpec(_View, frozen=True):
     init_containers: tuple[Container, ...] | None = None
     volumes: tuple[Volume, ...] | None = None
     host_network: bool | None = None
+    os: OperatingSystem | None = None
     security_context: SecurityContext | None = None
 
 

@@ -29,6 +29,8 @@ LARGEST_BODY: Final = 6 * 1024 * 1024
 """Twice what etcd takes of one object, as a review may hold the old object too; the bound Istio's injector has."""
 _JSON: Final = "application/json"
 _DRAIN_SECONDS: Final = 10.0
+_READ_SECONDS: Final = 10.0
+"""The API server sends a review in one go: whoever takes longer only holds memory."""
 _BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
@@ -114,7 +116,7 @@ def https_service(served: web.Application, listening: socket.socket, tls: ssl.SS
     """
 
     async def serve(stopping: asyncio.Event) -> None:
-        runner = web.AppRunner(served, access_log=None, shutdown_timeout=_DRAIN_SECONDS)
+        runner = web.AppRunner(served, access_log=None, shutdown_timeout=_DRAIN_SECONDS, auto_decompress=False)
         await runner.setup()
         try:
             await web.SockSite(runner, listening, ssl_context=tls).start()
@@ -130,15 +132,19 @@ async def _body(http: web.Request) -> bytes:
     if http.content_type != _JSON:
         raise Unreadable("Content-Type", shown(http.content_type), _JSON, http_status=415)
     encoding = http.headers.get("Content-Encoding", "identity")
-    if encoding != "identity":
+    if encoding.lower() != "identity":
         raise Unreadable("Content-Encoding", shown(encoding), "identity", http_status=415)
     too_large = Unreadable("body", f"more than {LARGEST_BODY} bytes", f"at most {LARGEST_BODY}", http_status=413)
     if (http.content_length or 0) > LARGEST_BODY:
         raise too_large
     try:
-        body = await http.read()
+        async with asyncio.timeout(_READ_SECONDS):
+            body = await http.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise too_large from error
+    except TimeoutError as error:
+        found = f"not all of it after {_READ_SECONDS:.0f} s"
+        raise Unreadable("body", found, "a body that is sent at once", http_status=408) from error
     if not body:
         raise Unreadable("body", "nothing", "an AdmissionReview")
     return body

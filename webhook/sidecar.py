@@ -89,7 +89,6 @@ def _proxy_container(configuration: MeshConfiguration) -> Json:
         "env": [
             _from_field("POD_NAME", "metadata.name"),
             _from_field("POD_NAMESPACE", "metadata.namespace"),
-            _from_field("POD_IP", "status.podIP"),
             _from_field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
         ],
         "ports": [{"name": "proa-metrics", "containerPort": names.METRICS_PORT, "protocol": "TCP"}],

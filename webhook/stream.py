@@ -14,7 +14,7 @@ from yaml.nodes import Node, SequenceNode
 
 from proa import names
 from proa.documents import added, at, items, node_of, plain, read, text_at
-from proa.errors import Invalid, Problems, Refused
+from proa.errors import Invalid, Problems, Refused, shown
 from proa.mesh import MeshConfiguration
 from webhook.decision import Decision, Subject
 from webhook.decoding import converted
@@ -35,6 +35,8 @@ _TEMPLATES: Final = {
     ("batch", "Job"): ("spec", "template"),
 }
 """Where a kind's pod stands, by API group and kind: another group's Job is another thing."""
+_LONGEST_TITLE: Final = 600
+"""Characters: more than a kind, a namespace and a name may have in Kubernetes."""
 _AS_LABELLED: Final = {names.INJECT: "enabled"}
 
 
@@ -151,4 +153,6 @@ def _kind(node: Node) -> tuple[str, str]:
 def _title(node: Node) -> str:
     name = text_at(node, "metadata", "name") or text_at(node, "metadata", "generateName") or "without a name"
     namespace = text_at(node, "metadata", "namespace")
-    return f"{text_at(node, 'kind')} {namespace}/{name}" if namespace else f"{text_at(node, 'kind')} {name}"
+    title = f"{text_at(node, 'kind')} {namespace}/{name}" if namespace else f"{text_at(node, 'kind')} {name}"
+    # Whoever wrote the file chose these words: on a terminal they must not be able to pass for another line.
+    return title if title.isprintable() and len(title) <= _LONGEST_TITLE else shown(title)

@@ -3,6 +3,7 @@
 import json
 import re
 from ipaddress import ip_address
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from discovery.files import subscription_files
 from discovery.model import Destination, Transport, Workload
 from discovery.resources import Resources, resources
 from proa import names
-from proa.errors import Invalid
+from proa.errors import Refused
 from proa.identity import TrustDomain, WorkloadIdentity
 from proa.mesh import AccessLog
 from proxy.subscriptions import CLUSTERS_FILE, LISTENERS_FILE, endpoints_file
@@ -22,7 +23,13 @@ WEB = Workload(
     WorkloadIdentity(MESH, "shop", "web"), (ip_address("10.0.0.7"), ip_address("fd00::7")), (8080,), Transport.MTLS
 )
 
-addresses = st.ip_addresses()
+addresses = st.ip_addresses().filter(lambda one: not (one.is_unspecified or one.is_loopback or one.is_multicast))
+CLAIMS = [
+    Workload(WorkloadIdentity(MESH, namespace, "web"), WEB.addresses, (port, 443), transport)
+    for namespace in ("shop", "bank")
+    for port in (80, 8080)
+    for transport in Transport
+]
 workloads = st.builds(
     Workload,
     st.builds(
@@ -32,7 +39,7 @@ workloads = st.builds(
     st.lists(st.integers(1, 65535), max_size=3, unique=True).map(tuple),
     st.sampled_from(Transport),
 )
-meshes = st.lists(workloads, max_size=5, unique_by=lambda one: one.addresses)
+meshes = st.lists(workloads | st.sampled_from(CLAIMS), max_size=5)
 
 
 def made(*found: Workload) -> Resources:
@@ -57,8 +64,26 @@ def test_a_workload_without_declared_ports_is_no_destination() -> None:
 
 @pytest.mark.parametrize("port", [0, 65536, -1])
 def test_a_port_that_is_none_is_refused(port: int) -> None:
-    with pytest.raises(Invalid, match="1 to 65535"):
+    with pytest.raises(Refused, match="1 to 65535"):
         Workload(WEB.identity, WEB.addresses, (port,), Transport.MTLS)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "127.0.0.1", "::1", "224.0.0.1", "ff02::1", "fe80::1%eth0"])  # noqa: S104
+def test_an_address_that_is_no_pods_is_refused(address: str) -> None:
+    with pytest.raises(Refused, match="an address that one pod has"):
+        Workload(WEB.identity, (ip_address(address),), (80,), Transport.MTLS)
+
+
+def test_everything_wrong_with_a_workload_is_told_at_once() -> None:
+    with pytest.raises(Refused) as refused:
+        Workload(WEB.identity, (ip_address("::"), ip_address("127.0.0.1")), (0, 80, 65536), Transport.MTLS)
+    assert [(each.field, each.found) for each in refused.value.problems] == [
+        ("port", "0"),
+        ("port", "65536"),
+        ("address", "::"),
+        ("address", "127.0.0.1"),
+    ]
+    assert "spiffe://cluster.local/ns/shop/sa/web" in refused.value.subject
 
 
 def test_the_client_expects_the_exact_identity_of_the_destination() -> None:
@@ -73,12 +98,31 @@ def test_only_an_endpoint_behind_a_sidecar_is_marked_for_mtls() -> None:
 
 
 @given(meshes, st.randoms())
-def test_the_order_of_workloads_changes_nothing(found: list[Workload], random: object) -> None:
+def test_the_order_of_workloads_changes_nothing(found: list[Workload], random: Random) -> None:
     shuffled = found.copy()
-    random.shuffle(shuffled)  # type: ignore[attr-defined] # hypothesis' own Random
-    assume_distinct = len({(host, port) for one in found for host in one.addresses for port in one.ports})
-    if assume_distinct == sum(len(one.addresses) * len(one.ports) for one in found):
-        assert subscription_files(made(*found)) == subscription_files(made(*shuffled))
+    random.shuffle(shuffled)
+    assert subscription_files(made(*found)) == subscription_files(made(*shuffled))
+
+
+@given(meshes)
+def test_each_address_and_port_is_listened_to_once(found: list[Workload]) -> None:
+    listened = [json.dumps(listener["address"]) for listener in made(*found).listeners]
+    assert len(set(listened)) == len(listened)
+    assert len(listened) == len({(host, port) for one in found for host in one.addresses for port in one.ports})
+
+
+@given(st.permutations([Transport.MTLS, Transport.PLAINTEXT]), st.permutations(["web", "db"]))
+def test_of_two_that_claim_an_address_the_one_behind_a_sidecar_has_it(
+    transports: list[Transport], accounts: list[str]
+) -> None:
+    """It may have been plaintext's before: a connection that fails is better than one to somebody else."""
+    claims = [
+        Workload(WorkloadIdentity(MESH, "shop", account), WEB.addresses, WEB.ports, transport)
+        for account, transport in zip(accounts, transports, strict=True)
+    ]
+    winner = accounts[transports.index(Transport.MTLS)]
+    assert f"spiffe://cluster.local/ns/shop/sa/{winner}" in json.dumps(made(*claims).clusters[0])
+    assert all("tlsMode" in json.dumps(one) for one in made(*claims).endpoints.values())
 
 
 @given(meshes)

@@ -108,23 +108,33 @@ def test_everything_a_pod_collides_with_is_named_at_once(review_of: ReviewOf, an
         "spec": {
             "securityContext": {"runAsUser": 1337},
             "initContainers": [{"name": "proa-init"}, {"name": "a", "securityContext": {"runAsGroup": 1337}}],
-            "containers": [{"name": "app"}, {"name": "proa-proxy", "securityContext": {"runAsUser": 1337}}],
+            "containers": [
+                {"name": "app", "volumeMounts": [{"name": "data"}, {"name": "proa-identity"}]},
+                {"name": "proa-proxy", "securityContext": {"runAsUser": 1337}, "ports": [{"containerPort": 15090}]},
+            ],
             "volumes": [{"name": "proa-identity"}, {"name": "proa-bootstrap"}, {"name": "proa-discovery"}],
         },
     }
     message = refusal_of(answer(review_of(pod))).message
-    assert message.startswith("the pod demo/web is not usable:\n")
+    assert message.startswith("the pod 'demo/web' is not usable:\n")
     assert [line.split(": ")[0].strip() for line in message.splitlines()[1:]] == [
         "spec.securityContext.runAsUser",
         "spec.initContainers[0].name",
         "spec.initContainers[1].securityContext.runAsGroup",
+        "spec.containers[0].volumeMounts[1].name",
         "spec.containers[1].name",
         "spec.containers[1].securityContext.runAsUser",
+        "spec.containers[1].ports[0].containerPort",
         "spec.volumes[0].name",
         "spec.volumes[1].name",
         "spec.volumes[2].name",
     ]
     assert "found 'proa-proxy', allowed: any name but proa-init, proa-proxy" in message
+
+
+def test_a_pod_copied_from_an_injected_one_without_its_sidecar_is_refused(review_of: ReviewOf, answer: Answer) -> None:
+    pod = {"metadata": {"annotations": {names.STATUS: "{}"}}, "spec": {"containers": [{"name": "app"}]}}
+    assert f"metadata.annotations['{names.STATUS}']" in refusal_of(answer(review_of(pod))).message
 
 
 def test_a_pod_that_is_left_may_be_anything(review_of: ReviewOf, answer: Answer) -> None:
@@ -139,7 +149,6 @@ def test_a_pod_that_is_left_may_be_anything(review_of: ReviewOf, answer: Answer)
         ({"annotations": {names.INJECT: "true"}}, "kube-system", True),
         ({"labels": {names.INJECT: "disabled"}}, "kube-system", False),
         ({}, "kube-system", False),
-        ({"labels": {names.INJECT: "enabled"}, "annotations": {names.STATUS: "{}"}}, "demo", False),
         ({"labels": {names.INJECT: "enabled"}}, "demo", False),
     ],
 )

@@ -13,6 +13,7 @@ from webhook.decoding import converted
 from webhook.pod import Pod
 
 Decide = Callable[..., Inject | Leave]
+INJECTED = [{"name": names.INIT_CONTAINER}, {"name": names.PROXY_CONTAINER}]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,15 @@ def decide() -> Decide:
         ({"label": "enabled", "hostNetwork": True}, Leave, "host_network"),
         ({"namespace": "enabled", "hostNetwork": False}, Inject, "namespace_enabled"),
         ({"namespace": "enabled", "hostNetwork": None}, Inject, "namespace_enabled"),
-        ({"label": "enabled", "annotations": {names.STATUS: ""}}, Leave, "already_injected"),
+        ({"label": "enabled", "os": {"name": "windows"}}, Leave, "windows"),
+        ({"label": "enabled", "os": {"name": "linux"}}, Inject, "pod_label_enabled"),
+        (
+            {"label": "enabled", "annotations": {names.STATUS: ""}, "initContainers": INJECTED},
+            Leave,
+            "already_injected",
+        ),
+        ({"label": "enabled", "annotations": {names.STATUS: ""}, "initContainers": []}, Inject, "pod_label_enabled"),
+        ({"label": "enabled", "initContainers": INJECTED}, Inject, "pod_label_enabled"),
         ({"label": "enabled", "named": "kube-system"}, Leave, "system_namespace"),
         ({"label": "enabled", "named": names.SYSTEM_NAMESPACE}, Leave, "own_namespace"),
     ],
@@ -110,6 +119,7 @@ def test_codes_are_unique_and_stable() -> None:
         "own_namespace",
         "system_namespace",
         "host_network",
+        "windows",
         "already_injected",
         "pod_label_disabled",
         "pod_label_enabled",
