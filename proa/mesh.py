@@ -15,6 +15,7 @@ from proa.documents import plain, read
 from proa.errors import Invalid, Problems, shown
 from proa.identity import TrustDomain
 from proa.json import Json
+from proa.quantity import PATTERN, amount
 from proa.sections import Section, section
 
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
@@ -28,7 +29,7 @@ _LONGEST_CERTIFICATE: Final = 7862400
 Quantity: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]+(\.[0-9]+)?([mkMGTPE]|[KMGTPE]i)?\Z",
+        pattern=PATTERN,
         description="a quantity as text, such as '500m' or '128Mi'",
     ),
 ]
@@ -98,6 +99,13 @@ class Resources(Section, frozen=True):
 
     requests: dict[ResourceName, Quantity] = {}  # noqa: RUF012 - msgspec copies an empty default
     limits: dict[ResourceName, Quantity] = {}  # noqa: RUF012
+
+    def __post_init__(self) -> None:
+        for name, limit in self.limits.items():
+            request = self.requests.get(name, limit)
+            if amount(request) > amount(limit):
+                # The API server would refuse every pod that is given such a container.
+                raise Invalid(f"requests.{name}", shown(request), f"at most its limit, {limit}")
 
 
 class Proxy(Section, frozen=True):

@@ -49,7 +49,14 @@ values = st.recursive(
 quantities = st.dictionaries(
     st.sampled_from(["cpu", "memory", "example.com/gpu"]), st.sampled_from(["1", "1.5Gi", "50m"])
 )
-resources = st.builds(Resources, requests=quantities, limits=quantities)
+# No request above its limit: what has a limit asks for nothing.
+resources = st.builds(
+    lambda requests, limits: Resources(
+        requests={name: one for name, one in requests.items() if name not in limits}, limits=limits
+    ),
+    quantities,
+    quantities,
+)
 configurations = st.builds(
     MeshConfiguration,
     trust_domain=st.from_regex(r"[a-z0-9._-]{1,255}", fullmatch=True),
