@@ -39,7 +39,7 @@ workloads = st.builds(
     st.lists(st.integers(1, 65535), max_size=3, unique=True).map(tuple),
     st.sampled_from(Transport),
 )
-meshes = st.lists(workloads | st.sampled_from(CLAIMS), max_size=5)
+meshes = st.lists(workloads | st.sampled_from(CLAIMS), max_size=4)
 
 
 def made(*found: Workload) -> Resources:

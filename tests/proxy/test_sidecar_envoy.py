@@ -179,7 +179,7 @@ def test_an_application_that_speaks_first_is_heard(scene: Scene, member: Credent
 
 @only_permissive
 def test_an_application_that_speaks_first_is_heard_without_mtls_too(scene: Scene, echo: Any) -> None:
-    """After a second, in which Envoy waits for a client that would begin a handshake."""
+    """Late: Envoy first waits for a client that would begin a handshake."""
     with echo(scene.sidecar.room, 3307, greeting=b"I speak first"), scene.peer.connected(POD["IPv4"], 3307) as plain:
         assert plain.recv(4096) == b"I speak first"
 
