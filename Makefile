@@ -32,7 +32,7 @@ lint:
 
 types:
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --project pyproject.toml
 
 unit:
 	$(BIN)/pytest

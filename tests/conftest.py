@@ -16,7 +16,8 @@ from support.sidecars import Authority, envoy_binary, running_sidecar, write_boo
 
 NEEDED = ("ip", "nft", "nsenter", "setpriv", "sysctl", "unshare")
 
-settings.register_profile("ci", max_examples=300, deadline=None)
+# Examples are not timed: a machine that does something else for a moment is no fault of ours.
+settings.register_profile("ci", max_examples=200, deadline=None)
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 

@@ -8,7 +8,6 @@ from typing import Any
 import jsonpatch
 import msgspec
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from proa import names
@@ -16,10 +15,6 @@ from proa.mesh import MeshConfiguration
 from webhook.admission import admission
 from webhook.review import Response, admission_request
 from webhook.sidecar import Sidecar, sidecar
-
-# Examples are not timed: a machine that does something else for a moment is no fault of ours.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 ENABLED = {names.INJECT: "enabled"}
 
