@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DIRECTORY: Final = Path("/run/proa-demo")
 _PODS: Final = DIRECTORY / "pods"
+_ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PROGRAMS: Final = {"nft": "nftables", "nsenter": "util-linux", "unshare": "util-linux", "setpriv": "util-linux"}
 _PACKAGES: Final = ("envoy", "jsonpatch", "pyroute2")
 _CAPABILITIES: Final = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
@@ -63,7 +64,7 @@ def _missing_privileges() -> list[Invalid]:
 def run(tell: Callable[[str], None], *, keep: bool) -> "Proof":
     """Run the demo and take it down, on every way out; with *keep*, only after a failure or Ctrl-C.
 
-    Raises Refused, AlreadyRunning, what the scenario raises, and KeyboardInterrupt for either signal.
+    Raises Refused, AlreadyRunning, what the scenario raises, and KeyboardInterrupt for a signal.
     """
     check_machine()
     try:
@@ -72,6 +73,7 @@ def run(tell: Callable[[str], None], *, keep: bool) -> "Proof":
         raise AlreadyRunning(DIRECTORY) from error
     # The pods' users are not root: what is made for them must be theirs to read, whatever the caller's umask.
     os.umask(0o022)
+    former = {signum: signal.getsignal(signum) for signum in _ENDINGS}
     kept = False
     try:
         proof = asyncio.run(_stoppable(tell))
@@ -81,27 +83,31 @@ def run(tell: Callable[[str], None], *, keep: bool) -> "Proof":
     finally:
         if not kept:
             take_down()
+        for signum, handler in former.items():
+            signal.signal(signum, handler)
     return proof
 
 
 def take_down() -> tuple[str, ...]:
     """Kill every process of the demo, remove its namespaces and files; the names of the namespaces removed.
 
-    A signal meanwhile has to wait: half taken down is the one state that nobody can use.
+    No signal disturbs it: half taken down is the one state that nobody can use.
     """
     problems = Problems()
     problems.add(_missing_privileges())
     problems.refuse("this machine")
     from demo.network import remove_all  # noqa: PLC0415 - only for who may
 
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    # Ignored and not blocked, which would be for one thread: Python handles in this thread what any other receives.
+    former = {signum: signal.signal(signum, signal.SIG_IGN) for signum in _ENDINGS}
     try:
         removed = remove_all()
         if DIRECTORY.exists():
             shutil.rmtree(DIRECTORY)
         return removed
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for signum, handler in former.items():
+            signal.signal(signum, handler)
 
 
 def command_in(pod: str, container: str | None, argv: Sequence[str]) -> "Command":
@@ -126,22 +132,25 @@ def command_in(pod: str, container: str | None, argv: Sequence[str]) -> "Command
 
 
 async def _stoppable(tell: Callable[[str], None]) -> "Proof":
-    """The scenario, ended by SIGTERM as by Ctrl-C."""
+    """The scenario, ended by a signal."""
     from demo.scenario import scenario  # noqa: PLC0415 - as above
 
     task, loop = asyncio.ensure_future(scenario(DIRECTORY, tell)), asyncio.get_running_loop()
 
     def end(*_: object) -> None:
-        loop.call_soon_threadsafe(task.cancel)
+        # Once is enough: who sends it again is heard already.
+        for signum in _ENDINGS:
+            signal.signal(signum, signal.SIG_IGN)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
 
     # Not loop.add_signal_handler: pyroute2 ends the children that it forks by SIGTERM, and such a child would tell our
     # loop of it through the descriptor that it inherits.
-    former = signal.signal(signal.SIGTERM, end)
+    for signum in _ENDINGS:
+        signal.signal(signum, end)
     try:
         return await task
     except asyncio.CancelledError:
         # Threads may be waiting for a container: without it they end, and so can the loop.
         take_down()
         raise
-    finally:
-        signal.signal(signal.SIGTERM, former)
