@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.proa-installed
 
-.PHONY: help setup system demo test lint types unit bench clean
+.PHONY: help setup system demo test lint types unit cluster cluster-down bench clean
 
 help: ## Show this help
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 setup: $(STAMP) ## Make .venv with the project and its tools
 
@@ -36,6 +36,14 @@ types:
 
 unit:
 	$(BIN)/pytest
+
+cluster: $(STAMP) ## Start a real one-node Kubernetes 1.37 on this machine, with Proa's image (root, Go 1.26)
+	@./tools/system-packages containerd=containerd runc=runc /usr/lib/cni/bridge=containernetworking-plugins \
+		busybox=busybox-static sysctl=procps buildah=buildah debootstrap=debootstrap
+	@$(BIN)/python tests/cluster/up.py && $(BIN)/python tests/cluster/load.py
+
+cluster-down: ## Remove every trace of it
+	@$(BIN)/python tests/cluster/down.py
 
 bench: $(STAMP) system ## Run the benchmarks, a JSON line each
 	@for file in benchmarks/injection.py benchmarks/interception.py benchmarks/signing.py; do $(BIN)/python $$file || exit 1; done

@@ -1,0 +1,105 @@
+"""Bring the cluster up. Shell."""
+
+import json
+import ssl
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from launcher import builds, commands, configuration, node, packing
+from launcher.certificates import ADMIN, CLIENTS
+from launcher.layout import (
+    CNI_CONFIGURATION,
+    COMMANDS,
+    CONTAINERD_SOCKET,
+    KUBECONFIG,
+    KUBERNETES,
+    NODE,
+    PKI,
+    SERVER,
+    STATE,
+    on_machine,
+)
+from launcher.machine import run
+from launcher.pki import make_certificates
+
+_DNS: Final = Path(__file__).parent.parent / "coredns" / "dns.yaml"
+
+Tell = Callable[[str], None]
+
+
+def bring_up(tell: Tell) -> None:
+    """From nothing to a node that is Ready and names that resolve; *tell* is given each step before it is done."""
+    tell("building Kubernetes, CoreDNS and pause (about 15 minutes where nothing is cached)")
+    kubernetes = builds.built(builds.KUBERNETES)
+    images = packing.own_images()
+    tell("making the node")
+    running = [node.start_node(kubernetes.parent)]
+    node.connect_node()
+    _write_files(kubernetes)
+    tell("starting etcd, the API server and containerd")
+    running += [node.start(part) for part in commands.first_parts()]
+    node.wait(running, "containerd's socket", CONTAINERD_SOCKET.exists, 30)
+    for image in images:
+        tell(f"importing {image.name}")
+        packing.import_image(image)
+    tell("waiting for the API server")
+    node.wait(running[:-1], "the API server", _api_server_ready, 90)
+    tell("starting the other parts")
+    running += [node.start(part) for part in commands.other_parts()]
+    kubectl("apply", "--filename", str(_DNS))
+    tell("waiting for the node")
+    node.wait(running[:-3], "the node's readiness", _node_ready, 90)
+    tell("the node is Ready; waiting for cluster DNS")
+    node.wait(running, "cluster DNS", _dns_ready, 90)
+
+
+def kubectl(*arguments: str) -> str:
+    """What kubectl wrote. Its cache of the API's kinds stays out of the user's home."""
+    options = (f"--kubeconfig={KUBECONFIG}", f"--cache-dir={STATE / 'kubectl'}")
+    return run((str(COMMANDS / "kubectl"), *options, *arguments))
+
+
+def _write_files(kubernetes: Path) -> None:
+    pki = on_machine(PKI)
+    make_certificates(pki)
+    documents = {
+        "containerd.toml": configuration.CONTAINERD,
+        "kubelet.json": configuration.kubelet(),
+        "kube-proxy.json": configuration.kube_proxy(),
+        "resolv.conf": configuration.resolver(),
+        **{f"{client.file}.kubeconfig": configuration.kubeconfig(client) for client in CLIENTS},
+    }
+    for name, text in documents.items():
+        (on_machine(KUBERNETES) / name).write_text(text, encoding="utf-8")
+    network = on_machine(CNI_CONFIGURATION)
+    network.mkdir(parents=True)
+    (network / "pods.conflist").write_text(configuration.pod_network(), encoding="utf-8")
+    KUBECONFIG.touch(mode=0o600)
+    files = (pki / name for name in ("ca.crt", f"{ADMIN.file}.crt", f"{ADMIN.file}.key"))
+    KUBECONFIG.write_text(configuration.portable_kubeconfig(*(file.read_bytes() for file in files)), encoding="utf-8")
+    COMMANDS.mkdir()
+    (COMMANDS / "kubectl").symlink_to(kubernetes)
+
+
+def _api_server_ready() -> bool:
+    trust = ssl.create_default_context(cafile=on_machine(PKI) / "ca.crt")
+    # No proxy of the user's environment: the node is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust))
+    try:
+        with opener.open(f"{SERVER}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _node_ready() -> bool:
+    found = json.loads(kubectl("get", "nodes", NODE, "--ignore-not-found", "--output", "json") or "{}")
+    conditions = found.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _dns_ready() -> bool:
+    found = json.loads(kubectl("get", "deployment", "coredns", "--namespace", "kube-system", "--output", "json"))
+    return bool(found["status"].get("readyReplicas"))

@@ -1,0 +1,29 @@
+"""Tell the user what is being done, and keep two commands from working on the cluster at once. Shell."""
+
+import fcntl
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from launcher.builds import cache
+
+
+class Progress:
+    """Lines with the seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def tell(self, step: str) -> None:
+        sys.stdout.write(f"{time.monotonic() - self._start:7.1f} s  {step}\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def alone() -> Generator[None]:
+    """Wait for whoever starts or stops the cluster now, and keep others waiting."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
