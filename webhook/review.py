@@ -15,6 +15,7 @@ _API_VERSION: Final = "admission.k8s.io/v1"
 _KIND: Final = "AdmissionReview"
 _STATUS_REASONS: Final = {
     400: "BadRequest",
+    408: "Timeout",
     413: "RequestEntityTooLarge",
     415: "UnsupportedMediaType",
     422: "Invalid",
@@ -111,7 +112,7 @@ def review(response: Response) -> bytes:
 
 
 def refusal(code: int, message: str, details: RetryHint | None = None) -> Status:
-    """Why something is refused; *code* is one of 400, 413, 415, 422 and 503."""
+    """Why something is refused; *code* is one of 400, 408, 413, 415, 422 and 503."""
     return Status(code=code, reason=_STATUS_REASONS[code], message=message, details=details)
 
 

@@ -139,6 +139,18 @@ async def test_a_body_without_a_length_is_bounded_too(client: Any) -> None:
         assert answer.status == 413
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.server._READ_SECONDS", 0.05)
+
+    async def dripping() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with client.post("/inject", data=dripping(), headers=JSON) as answer:
+        assert answer.status == 408
+        assert "body" in (await answer.json())["message"]
+
+
 async def test_the_server_goes_on_after_anything(
     client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
 ) -> None:
@@ -206,6 +218,29 @@ async def test_it_serves_verified_tls_until_it_is_stopped(
         await service
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+async def test_a_compressed_body_is_refused_unread(
+    configuration: MeshConfiguration,
+    server_tls: ssl.SSLContext,
+    client_tls: ssl.SSLContext,
+    coding: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    listening, stopping = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
+    url = f"https://127.0.0.1:{listening.getsockname()[1]}/inject"
+    service = asyncio.create_task(https_service(application(configuration, labels), listening, server_tls)(stopping))
+    try:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session:
+            headers = {**JSON, "Content-Encoding": coding}
+            async with session.post(url, data=b"not compressed at all", headers=headers) as answer:
+                assert answer.status == 415
+                assert "Content-Encoding" in (await answer.json())["message"]
+    finally:
+        stopping.set()
+        await service
+    assert caplog.records == [], "nothing was raised over a body that is not read"
 
 
 async def test_a_request_under_way_when_it_is_stopped_is_answered(
