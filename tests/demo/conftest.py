@@ -43,6 +43,10 @@ def _processes() -> list[str]:
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            if "proa-demo" in command or "/var/run/proa.dev/" in command or "/srv" in command:
+            if (
+                "proa-demo" in command
+                or "/var/run/proa.dev/" in command
+                or "http.server --bind :: 8080 --directory /srv" in command
+            ):
                 found.append(command)
     return found
