@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from demo.kubelet import RunningPod
 from demo.probe import fetched
@@ -13,8 +13,6 @@ from proxy.clusters import INBOUND
 
 Counted: TypeAlias = Mapping[tuple[str, str], int]
 """Values by pod and by the counter's name."""
-
-_EXPOSITION: Final = "/stats/prometheus"
 
 
 def counted(client: RunningPod, web: RunningPod) -> Counted:
@@ -44,4 +42,4 @@ def _redirected(pod: RunningPod, counter: str) -> int:
 
 def _exposition(pod: RunningPod) -> str:
     """The sidecar's metrics, as Prometheus scrapes them."""
-    return fetched(pod.network.addresses[0], names.METRICS_PORT, _EXPOSITION)[1]
+    return fetched(pod.network.addresses[0], names.METRICS_PORT, names.METRICS_PATH)[1]

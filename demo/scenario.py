@@ -39,9 +39,6 @@ class Pair:
     web: RunningPod
     client: RunningPod
 
-    def by_name(self) -> dict[str, RunningPod]:
-        return {"web": self.web, "client": self.client}
-
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
@@ -69,7 +66,10 @@ async def scenario(directory: Path, tell: Tell) -> Proof:
         traffic = await _traffic(pair)
         tell("the server's certificate is rotated while requests run")
         rotation = await _rotation(around, pair)
-        identities = {name: pod_identity(one.pod, around.trust_domain).uri for name, one in pair.by_name().items()}
+        identities = {
+            name: pod_identity(running.pod, around.trust_domain).uri
+            for name, running in (("web", pair.web), ("client", pair.client))
+        }
     return Proof(
         identities=identities,
         without_injection=without,

@@ -12,6 +12,7 @@ from init.applied import Added, Applied, Present, Unavailable
 from init.nftables import differences, first_script, removal, script
 from init.rules import TABLE, ruleset
 from init.values import Value
+from proa.names import HAIRPIN_IPV6
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _SET_ADDRESS: Final = 0x8916
 _DELETE_ADDRESS: Final = 0x8936
 """SIOCSIFADDR and SIOCDIFADDR (linux/sockios.h), which on an IPv6 socket take a struct in6_ifreq (linux/ipv6.h)."""
-_HAIRPIN: Final = (6).to_bytes(16, "big")
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EACCES, errno.EADDRNOTAVAIL, errno.ENODEV, errno.EOPNOTSUPP})
 """Answers of a kernel without IPv6, or with disable_ipv6 set on lo (EACCES, seen on 6.18)."""
 _NOEXEC_SEAL: Final = 8
@@ -145,7 +145,7 @@ def _ask_of_lo(request: int) -> None:
     try:
         lo = _socket.if_nametoindex("lo")
         fields = (128).to_bytes(4, sys.byteorder) + lo.to_bytes(4, sys.byteorder)
-        fcntl.ioctl(family.fileno(), request, _HAIRPIN + fields)
+        fcntl.ioctl(family.fileno(), request, _socket.inet_pton(_socket.AF_INET6, HAIRPIN_IPV6) + fields)
     finally:
         family.close()
 
@@ -153,4 +153,4 @@ def _ask_of_lo(request: int) -> None:
 def _address_failure(error: OSError) -> KernelRefused:
     from init.failures import nft_failure  # noqa: PLC0415 - only a failure pays for it
 
-    return nft_failure(f"Error: ::6/128 on lo: {error.strerror}")
+    return nft_failure(f"Error: {HAIRPIN_IPV6}/128 on lo: {error.strerror}")

@@ -4,12 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from proa import dns
 from proa.errors import Invalid, shown
 
 _SCHEME: Final = "spiffe://"
 _TRUST_DOMAIN: Final = re.compile(r"[a-z0-9._-]{1,255}")
-_DNS_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_DNS_SUBDOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_DNS_LABEL: Final = re.compile(dns.LABEL)
+_DNS_SUBDOMAIN: Final = re.compile(dns.SUBDOMAIN)
 _LONGEST_ID: Final = 2048
 
 

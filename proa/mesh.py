@@ -10,7 +10,7 @@ from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta
 
-from proa import names
+from proa import dns, names
 from proa.documents import plain, read
 from proa.errors import Invalid, Problems, shown
 from proa.identity import TrustDomain
@@ -44,14 +44,14 @@ ResourceName: TypeAlias = Annotated[
 ConfigMapName: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"^(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\Z",
+        pattern=rf"^{dns.SUBDOMAIN}\Z",
         description="a ConfigMap's name: 1 to 253 of a-z, 0-9, '-', '.'",
     ),
 ]
 Namespace: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
+        pattern=rf"^{dns.LABEL}\Z",
         description="a namespace: 1 to 63 of a-z, 0-9 and '-'",
     ),
 ]

@@ -43,6 +43,10 @@ HAIRPIN_IPV6: Final = "::6"
 """Source addresses of the proxy's connections to the application before which it stands: that is how the interception
 rules tell them from the pod's calls to itself. 127.0.0.0/8 is all on `lo`; of IPv6 only ::1 is, so ::6 is added."""
 
+READY_PATH: Final = "/healthz/ready"
+METRICS_PATH: Final = "/stats/prometheus"
+"""What the sidecar's listeners of those ports answer to; anything else is 404."""
+
 MESH_ALPN: Final = "proa"
 """What a sidecar offers another sidecar in TLS: it tells the mesh's own mTLS from the application's TLS."""
 

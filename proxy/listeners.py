@@ -65,11 +65,11 @@ def inbound_listener(configuration: MeshConfiguration) -> Message:
 
 
 def ready_listener(configuration: MeshConfiguration) -> Message:
-    return _admin_listener("ready", names.READY_PORT, ("/healthz/ready", "/ready"), configuration)
+    return _admin_listener("ready", names.READY_PORT, (names.READY_PATH, "/ready"), configuration)
 
 
 def metrics_listener(configuration: MeshConfiguration) -> Message:
-    return _admin_listener("metrics", names.METRICS_PORT, ("/stats/prometheus", "/stats/prometheus"), configuration)
+    return _admin_listener("metrics", names.METRICS_PORT, (names.METRICS_PATH, "/stats/prometheus"), configuration)
 
 
 def destination_listener(destination: Message, cluster: str, access_log: AccessLog) -> Message:

@@ -31,12 +31,13 @@ class Sidecar:
 
 def sidecar(configuration: MeshConfiguration) -> Sidecar:
     """What every injected pod of a mesh of *configuration* is given: nothing in it depends on the pod."""
-    volumes, files = _volumes(configuration), pod_files(configuration)
+    files = pod_files(configuration)
+    volumes = _volumes(configuration, files)
     annotations = {file.annotation: _text(file.content) for file in files}
     annotations[names.STATUS] = _text(_status(volumes, (*annotations, names.STATUS)))
     return Sidecar(
         init=_encoded(_init_container(configuration)),
-        proxy=_encoded(_proxy_container(configuration)),
+        proxy=_encoded(_proxy_container(configuration, volumes)),
         volumes=tuple(map(_encoded, volumes.values())),
         annotations={key: _encoded(value) for key, value in annotations.items()},
     )
@@ -77,8 +78,8 @@ def _init_container(configuration: MeshConfiguration) -> Json:
     }
 
 
-def _proxy_container(configuration: MeshConfiguration) -> Json:
-    ready: Message = {"httpGet": {"path": "/healthz/ready", "port": names.READY_PORT}}
+def _proxy_container(configuration: MeshConfiguration, volumes: Iterable[str]) -> Json:
+    ready: Message = {"httpGet": {"path": names.READY_PATH, "port": names.READY_PORT}}
     return {
         "name": names.PROXY_CONTAINER,
         "image": configuration.proxy.image,
@@ -102,7 +103,7 @@ def _proxy_container(configuration: MeshConfiguration) -> Json:
             "runAsNonRoot": True,
             **_confined(added=[]),
         },
-        "volumeMounts": _mounts(configuration),
+        "volumeMounts": _mounts(volumes),
     }
 
 
@@ -146,16 +147,16 @@ def _resources(resources: Resources) -> Json:
     return {key: dict(quantities) for key, quantities in given.items() if quantities}
 
 
-def _mounts(configuration: MeshConfiguration) -> list[Json]:
+def _mounts(volumes: Iterable[str]) -> list[Json]:
     directories = {
         names.IDENTITY_VOLUME: names.IDENTITY_DIRECTORY,
         names.BOOTSTRAP_VOLUME: names.BOOTSTRAP_DIRECTORY,
         names.DISCOVERY_VOLUME: names.DISCOVERY_DIRECTORY,
     }
-    return [{"name": volume, "mountPath": directories[volume], "readOnly": True} for volume in _volumes(configuration)]
+    return [{"name": volume, "mountPath": directories[volume], "readOnly": True} for volume in volumes]
 
 
-def _volumes(configuration: MeshConfiguration) -> dict[str, Json]:
+def _volumes(configuration: MeshConfiguration, files: Iterable[PodFile]) -> dict[str, Json]:
     """By name. The kubelet makes the key, asks the signer and renews: no agent of ours is in the pod."""
     volumes: dict[str, Json] = {
         names.IDENTITY_VOLUME: {
@@ -164,7 +165,7 @@ def _volumes(configuration: MeshConfiguration) -> dict[str, Json]:
         },
         names.BOOTSTRAP_VOLUME: {
             "name": names.BOOTSTRAP_VOLUME,
-            "downwardAPI": {"items": [_item(file) for file in pod_files(configuration)]},
+            "downwardAPI": {"items": [_item(file) for file in files]},
         },
     }
     match configuration.discovery:

@@ -10,12 +10,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from ca.authority import CertificateAuthority, self_signed_authority
 from ca.bundle import credential_bundle
 from ca.csr import stub_request
 from ca.profile import WorkloadLeaf
+from ca.randomness import new_key
 from discovery.directory import publish
 from discovery.files import subscription_files
 from discovery.resources import resources
@@ -41,7 +40,7 @@ class Authority:
             (uri if "//" in uri else f"spiffe://cluster.local/{uri}").removeprefix("spiffe://").partition("/")
         )
         _, namespace, _, account = path.split("/")
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = new_key()
         identity = WorkloadIdentity(TrustDomain(domain), namespace, account)
         bundle = credential_bundle(key, self.ca.sign(stub_request(key), WorkloadLeaf(identity)))
         return {

@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,18 @@ async def test_a_decision_is_logged_without_the_pods_contents(client: Any, revie
     assert "hunter2" not in json.dumps(lines)
 
 
+@asynccontextmanager
+async def served(configuration: MeshConfiguration, tls: ssl.SSLContext) -> AsyncIterator[int]:
+    """The port of the service as a process runs it, stopped and drained afterwards."""
+    listening, stopping = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
+    service = asyncio.create_task(https_service(application(configuration, labels), listening, tls)(stopping))
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        stopping.set()
+        await service
+
+
 async def test_it_serves_verified_tls_until_it_is_stopped(
     configuration: MeshConfiguration,
     server_tls: ssl.SSLContext,
@@ -204,18 +217,12 @@ async def test_it_serves_verified_tls_until_it_is_stopped(
     review_of: ReviewOf,
     ordinary_pod: dict[str, Any],
 ) -> None:
-    listening, stopping = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
-    port = listening.getsockname()[1]
-    service = asyncio.create_task(https_service(application(configuration, labels), listening, server_tls)(stopping))
-    try:
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session,
-            session.post(f"https://127.0.0.1:{port}/inject", data=review_of(ordinary_pod), headers=JSON) as answer,
-        ):
-            assert answer.status == 200
-    finally:
-        stopping.set()
-        await service
+    async with (
+        served(configuration, server_tls) as port,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session,
+        session.post(f"https://127.0.0.1:{port}/inject", data=review_of(ordinary_pod), headers=JSON) as answer,
+    ):
+        assert answer.status == 200
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
 
@@ -228,18 +235,14 @@ async def test_a_compressed_body_is_refused_unread(
     coding: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    listening, stopping = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
-    url = f"https://127.0.0.1:{listening.getsockname()[1]}/inject"
-    service = asyncio.create_task(https_service(application(configuration, labels), listening, server_tls)(stopping))
-    try:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session:
-            headers = {**JSON, "Content-Encoding": coding}
-            async with session.post(url, data=b"not compressed at all", headers=headers) as answer:
-                assert answer.status == 415
-                assert "Content-Encoding" in (await answer.json())["message"]
-    finally:
-        stopping.set()
-        await service
+    headers, body = {**JSON, "Content-Encoding": coding}, b"not compressed at all"
+    async with (
+        served(configuration, server_tls) as port,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session,
+        session.post(f"https://127.0.0.1:{port}/inject", data=body, headers=headers) as answer,
+    ):
+        assert answer.status == 415
+        assert "Content-Encoding" in (await answer.json())["message"]
     assert caplog.records == [], "nothing was raised over a body that is not read"
 
 
