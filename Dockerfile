@@ -9,10 +9,12 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md ./
 COPY proa proa
 COPY proxy proxy
+COPY kube kube
 COPY webhook webhook
 COPY init init
 COPY ca ca
 COPY discovery discovery
+COPY installation installation
 COPY demo demo
 COPY cli cli
 RUN python3 -m venv /opt/proa \

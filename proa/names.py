@@ -15,6 +15,10 @@ PREFIX: Final = "proa.dev"
 
 INJECT: Final = f"{PREFIX}/inject"
 """Label on a namespace or pod, annotation on a pod: whether to inject."""
+REVISION: Final = f"{PREFIX}/rev"
+"""Label on a namespace: which of several installed versions injects its pods; none means the default one."""
+ON_FAILURE: Final = f"{PREFIX}/on-failure"
+"""Label on a namespace: `closed` (as without it) refuses pods while no webhook answers, `open` lets them in bare."""
 STATUS: Final = f"{PREFIX}/status"
 """Annotation on an injected pod: what was added, as JSON."""
 BOOTSTRAP: Final = f"{PREFIX}/bootstrap"
@@ -24,7 +28,16 @@ ROOTS: Final = f"{PREFIX}/roots"
 
 SIGNER: Final = f"{PREFIX}/workload"
 """signerName of PodCertificateRequests and ClusterTrustBundles."""
+SERVING_SIGNER: Final = f"{PREFIX}/serving"
+"""signerName of the PodCertificateRequests of Proa's own servers, whose certificates carry DNS names."""
 SYSTEM_NAMESPACE: Final = "proa-system"
+CONFIGURATION_MAP: Final = "proa"
+CONFIGURATION_KEY: Final = "mesh.yaml"
+"""ConfigMap of the system namespace and its key: the mesh configuration. A revision R has one named `proa-R`."""
+WEBHOOK: Final = "proa-webhook"
+"""Deployment, Service, ServiceAccount and registration of the default revision; revision R has `proa-webhook-R`."""
+AUTHORITY: Final = "proa-ca"
+"""Deployment and ServiceAccount of the certificate authority."""
 
 INIT_CONTAINER: Final = "proa-init"
 PROXY_CONTAINER: Final = "proa-proxy"
@@ -37,6 +50,10 @@ ADMIN_PORT: Final = 15000
 READY_PORT: Final = 15021
 METRICS_PORT: Final = 15090
 WEBHOOK_PORT: Final = 9443
+HEALTH_PORT: Final = 8080
+"""Of our own processes: `/healthz`, `/readyz` and `/metrics`, plain HTTP, for the kubelet and Prometheus."""
+PROBE_PORTS: Final = 15100
+"""The first of the sidecar's listeners that stand for the application's TCP probes."""
 
 HAIRPIN_IPV4: Final = "127.0.0.6"
 HAIRPIN_IPV6: Final = "::6"
@@ -54,6 +71,8 @@ IDENTITY_VOLUME: Final = "proa-identity"
 BOOTSTRAP_VOLUME: Final = "proa-bootstrap"
 DISCOVERY_VOLUME: Final = "proa-discovery"
 IDENTITY_DIRECTORY: Final = "/var/run/secrets/proa.dev/identity"
+SERVING_DIRECTORY: Final = "/var/run/secrets/proa.dev/serving"
+"""In our own servers' containers: the serving credential bundle and the trust bundle, under the names below."""
 BOOTSTRAP_DIRECTORY: Final = "/var/run/proa.dev/bootstrap"
 DISCOVERY_DIRECTORY: Final = "/var/run/proa.dev/discovery"
 CREDENTIAL_BUNDLE: Final = "credential-bundle.pem"
