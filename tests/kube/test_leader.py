@@ -1,0 +1,179 @@
+"""Two processes and one Lease: who serves, and who has stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kube.client import Client, connected
+from kube.leader import Election
+from kube.leases import Candidate, Terms
+from proa.clock import system_clock
+from proa.running import Service
+from support.api_server import ApiServer
+from support.reaching import reached
+
+TERMS = Terms(duration=2, deadline=1.0, pause=0.1)
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/proa-system/leases/proa-ca"
+
+
+@dataclass
+class Served:
+    """Who served, in order, and who does now."""
+
+    now: set[str] = field(default_factory=set)
+    story: list[str] = field(default_factory=list)
+
+    def by(self, who: str, drain: float = 0) -> Service:
+        async def serve(stopping: asyncio.Event) -> None:
+            assert not self.now, f"{who} serves beside {self.now}"
+            self.now.add(who)
+            self.story.append(f"{who} starts")
+            try:
+                await stopping.wait()
+                await asyncio.sleep(drain)
+            finally:
+                self.now.discard(who)
+                self.story.append(f"{who} stops")
+
+        return serve
+
+
+@dataclass
+class Process:
+    task: asyncio.Task[None]
+    stopping: asyncio.Event
+    election: Election
+
+    async def stop(self) -> None:
+        self.stopping.set()
+        async with asyncio.timeout(5):
+            await self.task
+
+
+def candidate(client: Client, who: str, service: Service) -> Process:
+    me = Candidate("proa-system", "proa-ca", who)
+    election, stopping = Election(client, me, TERMS, system_clock, lambda: 0.5), asyncio.Event()
+    return Process(asyncio.create_task(election.led(service)(stopping)), stopping, election)
+
+
+async def holder(client: Client) -> str:
+    spec = (await client.request("GET", LEASE))["spec"]
+    assert isinstance(spec, dict)
+    return str(spec["holderIdentity"])
+
+
+@pytest.fixture
+async def another_client(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Client]:
+    async with connected(api_server.kubeconfig(tmp_path)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def two(one: Client, other: Client, served: Served, drain: float = 0) -> AsyncIterator[tuple[Process, Process]]:
+    ann = candidate(one, "ann", served.by("ann", drain))
+    await reached(lambda: served.now == {"ann"})
+    bob = candidate(other, "bob", served.by("bob"))
+    try:
+        yield ann, bob
+    finally:
+        await bob.stop()
+        await ann.stop()
+
+
+async def test_one_serves_and_when_it_is_stopped_the_other_follows_without_waiting_for_the_lease_to_run_out(
+    client: Client, another_client: Client
+) -> None:
+    served = Served()
+    async with two(client, another_client, served, drain=0.3) as (ann, _):
+        await asyncio.sleep(0.5)
+        await ann.stop()
+        async with asyncio.timeout(1):
+            await reached(lambda: served.now == {"bob"})
+    assert served.story == ["ann starts", "ann stops", "bob starts", "bob stops"]
+    assert await holder(client) == ""
+
+
+async def test_a_leader_that_dies_is_followed_when_its_lease_has_run_out(
+    another_client: Client, api_server: ApiServer
+) -> None:
+    await api_server.put(LEASE, spec={"holderIdentity": "dead", "leaseDurationSeconds": 2, "renewTime": "whenever"})
+    served = Served()
+    bob = candidate(another_client, "bob", served.by("bob"))
+    await asyncio.sleep(1.5)
+    assert not served.now
+    await reached(lambda: served.now == {"bob"}, 2)
+    await bob.stop()
+
+
+async def test_who_loses_the_lease_to_another_stops_serving_and_follows(client: Client, api_server: ApiServer) -> None:
+    served = Served()
+    ann = candidate(client, "ann", served.by("ann"))
+    await reached(lambda: served.now)
+    await api_server.put(LEASE, spec={"holderIdentity": "eve", "leaseDurationSeconds": 1, "renewTime": "now"})
+    await reached(lambda: not served.now, 1)
+    assert not ann.election.leading
+    await reached(lambda: served.now == {"ann"}, 3)
+    await ann.stop()
+    assert served.story == ["ann starts", "ann stops"] * 2
+
+
+async def test_who_cannot_renew_stops_before_another_may_lead_even_if_it_will_not_drain(
+    client: Client, api_server: ApiServer
+) -> None:
+    served, loop = Served(), asyncio.get_running_loop()
+    ann = candidate(client, "ann", served.by("ann", drain=60))
+    await reached(lambda: served.now)
+    await api_server.stop()
+    went = loop.time()
+    await reached(lambda: not served.now, TERMS.duration + 0.5)
+    assert loop.time() - went <= TERMS.duration + 0.2
+    await api_server.start()
+    await reached(lambda: served.now == {"ann"}, 5)
+    served.now.clear()
+    ann.task.cancel()
+    await asyncio.gather(ann.task, return_exceptions=True)
+
+
+async def test_a_lease_that_is_deleted_is_made_again_by_who_leads(client: Client, api_server: ApiServer) -> None:
+    served = Served()
+    ann = candidate(client, "ann", served.by("ann"))
+    await reached(lambda: served.now)
+    await api_server.remove(LEASE)
+    await reached(lambda: sum("POST" in request for request in api_server.requests) == 2)
+    await asyncio.sleep(0.3)
+    assert await holder(client) == "ann"
+    assert served.story == ["ann starts"]
+    await ann.stop()
+
+
+async def test_what_is_led_and_fails_releases_the_lease_and_is_not_hidden(client: Client) -> None:
+    async def fails(_: asyncio.Event) -> None:
+        raise ValueError("a mistake")
+
+    ann = candidate(client, "ann", fails)
+    with pytest.raises(ValueError, match="a mistake"):
+        await ann.task
+    assert await holder(client) == ""
+
+
+async def test_what_is_led_and_ends_by_itself_ends_the_candidacy(client: Client) -> None:
+    async def ends(_: asyncio.Event) -> None:
+        return
+
+    ann = candidate(client, "ann", ends)
+    async with asyncio.timeout(2):
+        await ann.task
+    assert await holder(client) == ""
+
+
+async def test_a_follower_stops_at_once_and_leaves_the_lease_alone(client: Client, api_server: ApiServer) -> None:
+    await api_server.put(LEASE, spec={"holderIdentity": "eve", "leaseDurationSeconds": 15, "renewTime": "now"})
+    ann = candidate(client, "ann", Served().by("ann"))
+    await reached(lambda: api_server.requests)
+    async with asyncio.timeout(0.5):
+        await ann.stop()
+    assert await holder(client) == "eve"
