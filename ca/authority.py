@@ -1,19 +1,20 @@
 """The certificate authority: signs a leaf for an identity that its caller has authenticated. Shell: clock, randomness.
 
-The clock and the serial numbers come in as arguments; only `self_signed_authority` makes keys.
+The clock and the serial numbers come in as arguments; only what is called new makes keys.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from ca.certificates import Chain, IssuingCertificate, PrivateKey, issued_by, issuing_certificate, pem
+from ca.certificates import Chain, PublicKey, Validity, issued_by, issuing_certificate, pem
 from ca.csr import checked_public_key
 from ca.inspection import Asked, inspect
+from ca.material import Issuer
 from ca.profile import (
     DEFAULT_LEAF,
     INTERMEDIATE_LIFETIME,
@@ -29,38 +30,13 @@ from ca.profile import (
 )
 from ca.randomness import new_key, new_serial
 from proa.clock import Clock
-from proa.errors import Invalid, Problems
+from proa.errors import Invalid
 from proa.identity import TrustDomain
 
 Serials: TypeAlias = Callable[[], int]
 """Answers a number no certificate of this authority has: 64 random bits or more, at most 159."""
 
 _DIGEST: Final = SHA256()
-
-
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """A certificate that may sign, its key, and the intermediates between it and a root, nearest first.
-
-    Refused when key and certificate do not belong together, or a link of the chain does not hold.
-    """
-
-    issuing: IssuingCertificate
-    key: PrivateKey = field(repr=False)
-    above: tuple[x509.Certificate, ...] = ()
-
-    def __post_init__(self) -> None:
-        problems = Problems()
-        if self.key.public_key() != self.issuing.public_key:
-            problems.add([Invalid("key", "the key of another certificate", "the key of the issuer's certificate")])
-        links = zip(self.certificates, self.above, strict=False)
-        if not all(issued_by(lower, upper) for lower, upper in links):
-            problems.add([Invalid("chain", "a certificate the next one did not issue", "each issued by the next")])
-        problems.refuse("the issuer")
-
-    @property
-    def certificates(self) -> tuple[x509.Certificate, ...]:
-        return (self.issuing.certificate, *self.above)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +60,15 @@ class CertificateAuthority:
         The leaf lives for *lifetime*, or less where the issuer ends sooner. Raises CsrRejected and
         LifetimeRefused for what was asked; IssuerNotValid and LeafUnfit for what is wrong on our side.
         """
-        wanted = self.lifetime if lifetime is None else lifetime
-        validity = leaf_validity(self.clock(), wanted, self.issuer.issuing.validity)
-        public_key = checked_public_key(csr)
+        wanted = checked_lifetime(self.lifetime if lifetime is None else lifetime)
+        return self.issue(checked_public_key(csr), contents, wanted)
+
+    def issue(self, public_key: PublicKey, contents: LeafContents, lifetime: timedelta) -> Chain:
+        """As `sign`, for a key that `checked_public_key` has let pass."""
+        validity = leaf_validity(self.clock(), lifetime, self.issuer.issuing.validity)
         builder = leaf_builder(contents, Terms(public_key, validity, self.serials()), self.issuer.issuing)
         leaf = builder.sign(self.issuer.key, _DIGEST)
-        inspect(leaf, Asked(contents, public_key, self.issuer.issuing, wanted))
+        inspect(leaf, Asked(contents, public_key, self.issuer.issuing, lifetime))
         return Chain(leaf, tuple(above for above in self.issuer.certificates if above not in self.roots))
 
     @property
@@ -102,9 +81,21 @@ def self_signed_authority(
     trust_domain: TrustDomain, clock: Clock, lifetime: timedelta = DEFAULT_LEAF
 ) -> CertificateAuthority:
     """A new root and an intermediate that issues, in memory. The root's key is dropped: it never signs again."""
-    now, root_key, key = clock(), new_key(), new_key()
-    root_terms = Terms(root_key.public_key(), authority_validity(now, ROOT_LIFETIME), new_serial())
-    root = root_builder(trust_domain, root_terms).sign(root_key, _DIGEST)
-    terms = Terms(key.public_key(), authority_validity(now, INTERMEDIATE_LIFETIME), new_serial())
-    intermediate = intermediate_builder(trust_domain, terms, issuing_certificate(root)).sign(root_key, _DIGEST)
-    return CertificateAuthority(Issuer(issuing_certificate(intermediate), key), (root,), clock, lifetime)
+    root = new_root(trust_domain, clock())
+    issuer = new_intermediate(trust_domain, root, clock())
+    return CertificateAuthority(issuer, (root.issuing.certificate,), clock, lifetime)
+
+
+def new_root(trust_domain: TrustDomain, now: datetime) -> Issuer:
+    """A root with a new key, which signs itself."""
+    key = new_key()
+    terms = Terms(key.public_key(), authority_validity(now, ROOT_LIFETIME), new_serial())
+    return Issuer(issuing_certificate(root_builder(trust_domain, terms).sign(key, _DIGEST)), key)
+
+
+def new_intermediate(trust_domain: TrustDomain, root: Issuer, now: datetime) -> Issuer:
+    """An issuer of leaves with a new key, below *root* and no longer valid than it."""
+    key, validity = new_key(), authority_validity(now, INTERMEDIATE_LIFETIME)
+    validity = Validity(validity.not_before, min(validity.not_after, root.issuing.validity.not_after))
+    builder = intermediate_builder(trust_domain, Terms(key.public_key(), validity, new_serial()), root.issuing)
+    return Issuer(issuing_certificate(builder.sign(root.key, _DIGEST)), key)

@@ -86,6 +86,11 @@ def _allowed_key(request: x509.CertificateSigningRequest) -> PublicKey:
         key = request.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
         raise CsrRejected("public key", "one that cannot be read", _KEYS) from error
+    return certifiable_key(key)
+
+
+def certifiable_key(key: CertificatePublicKeyTypes) -> PublicKey:
+    """*key* itself where every peer can verify its signatures; CsrRejected otherwise."""
     match key:
         case ec.EllipticCurvePublicKey() if key.curve.name in _CURVES:
             return key

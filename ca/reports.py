@@ -1,0 +1,69 @@
+"""What an admin has to mend, as an Event on the Secret and a line in the log, each at most once an hour. Shell."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from ca.stored import ISSUER_SECRET
+from ca.waiting import waited
+from kube.client import Client
+from kube.events import record
+from kube.occurrences import Severity
+from proa.clock import Clock
+from proa.json import Json
+from proa.names import SYSTEM_NAMESPACE
+
+AGAIN: Final = timedelta(hours=1)
+_MOST: Final = 50
+"""Events that wait to be sent; further ones are logged alone."""
+_SECRET: Final[Json] = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": ISSUER_SECRET, "namespace": SYSTEM_NAMESPACE},
+}
+
+
+class Reports:
+    """Takes what is wrong without letting anybody wait; its service sends the Events."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client, self._clock = client, clock
+        self._log = structlog.get_logger("ca")
+        self._said: dict[tuple[str, str], datetime] = {}
+        self._waiting: list[tuple[Json, str, str, Severity]] = []
+        self._news = asyncio.Event()
+
+    def warn(self, reason: str, message: str, about: Json = None) -> None:
+        """*reason* in CamelCase, *message* with the remedy in it, about the Secret `proa-ca` unless told otherwise."""
+        if self._is_new(reason, message):
+            self._send(about, reason, message, "Warning")
+
+    def tell(self, reason: str, message: str, about: Json = None) -> None:
+        """Something changed for the better."""
+        self._send(about, reason, message, "Normal")
+
+    async def service(self, stopping: asyncio.Event) -> None:
+        while True:
+            while self._waiting:
+                about, reason, message, kind = self._waiting.pop(0)
+                await record(self._client, about, reason, message, kind, self._clock)
+            if stopping.is_set():
+                return
+            await waited(stopping, self._news)
+
+    def _is_new(self, reason: str, message: str) -> bool:
+        now = self._clock()
+        self._said = {said: at for said, at in self._said.items() if now - at < AGAIN}
+        known = (reason, message) in self._said
+        self._said.setdefault((reason, message), now)
+        return not known
+
+    def _send(self, about: Json, reason: str, message: str, kind: Severity) -> None:
+        if len(self._waiting) >= _MOST:
+            self._log.warning("event not sent", reason=reason, message=message)
+            return
+        # On one line, as tables of Events show no more.
+        self._waiting.append((about or _SECRET, reason, " ".join(message.split()), kind))
+        self._news.set()

@@ -1,0 +1,64 @@
+"""Whether what somebody wrote into the Secret `proa-ca` comes into force, or the last good content stays. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from ca.material import Material
+from ca.stored import ISSUER_SECRET, reference, stored_material
+from proa.errors import ProaError
+from proa.json import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The Secret as it stands in the cluster: what an Event about it needs, and what it holds or why it cannot."""
+
+    about: Json
+    content: Material | ProaError
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Issue with *material* from now on."""
+
+    material: Material
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Go on with what there was, if anything: *problem* is what an admin has to mend."""
+
+    problem: str
+
+
+Succession: TypeAlias = Adopt | Keep
+
+
+def seen(secret: Json) -> Seen:
+    try:
+        return Seen(reference(secret), stored_material(secret))
+    except ProaError as problem:
+        return Seen(reference(secret), problem)
+
+
+def succession(
+    current: Material | None, found: Seen | None, fault: Callable[[Material], str], now: datetime
+) -> Succession:
+    """What to do about *found* (None: it was deleted); *fault* says what is wrong with a material in use, or "".
+
+    Without a current one that can issue, one with a fault comes into force all the same: it is what can be renewed,
+    and it says itself why nobody is served.
+    """
+    kept = "" if current is None else f"; still issuing with {current}"
+    match found:
+        case None:
+            return Keep(f"the Secret {ISSUER_SECRET} was deleted{kept}")
+        case Seen(content=Material() as material):
+            problem = fault(material)
+            if problem and current is not None and current.usable(now):
+                return Keep(f"the Secret {ISSUER_SECRET} is not usable: {problem}{kept}")
+            return Adopt(material)
+        case Seen(content=problem):
+            return Keep(f"{problem}{kept}")

@@ -1,0 +1,70 @@
+"""What the leader does besides answering first: it renews the issuer and says what ends soon. Shell."""
+
+import asyncio
+import random
+from datetime import timedelta
+from typing import Final
+
+from ca.creation import renew
+from ca.material import Material
+from ca.metrics import Metrics
+from ca.renewal import Renew, alarms, renewal
+from ca.reports import Reports
+from ca.storage import LiveMaterial
+from ca.waiting import waited
+from kube.client import Client
+from kube.configuration import LiveConfiguration
+from proa.clock import Clock
+from proa.errors import ProaError
+from proa.identity import TrustDomain
+
+LOOK: Final = timedelta(minutes=30)
+"""Between two looks at the clock: nothing that is due here is in a hurry."""
+
+
+class Upkeep:
+    """Runs while this replica leads."""
+
+    def __init__(
+        self,
+        client: Client,
+        material: LiveMaterial,
+        configuration: LiveConfiguration,
+        clock: Clock,
+        metrics: Metrics,
+        reports: Reports,
+    ) -> None:
+        self._client, self._material, self._configuration = client, material, configuration
+        self._clock, self._metrics, self._reports = clock, metrics, reports
+        self._news = asyncio.Event()
+        material.subscribe(self._news.set)
+
+    async def service(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            if self._material.current is not None:
+                await self._look(self._material.current)
+            pause = LOOK.total_seconds() * (0.9 + 0.2 * random.random())  # noqa: S311 - not for secrets
+            await waited(stopping, self._news, pause)
+
+    async def _look(self, material: Material) -> None:
+        """Renew what is due; what comes to its end all the same is told."""
+        now, mesh = self._clock(), self._configuration.current
+        if mesh and isinstance(renewal(now, material), Renew):
+            renewed = await self._renew(TrustDomain(mesh.trust_domain), material)
+            self._metrics.renewal_blocked(blocked=not renewed)
+            if renewed:
+                return
+        found = alarms(now, material)
+        self._metrics.ends_soon(found)
+        for alarm in found:
+            self._reports.warn("EndsSoon", str(alarm))
+
+    async def _renew(self, trust_domain: TrustDomain, material: Material) -> bool:
+        try:
+            renewed = await renew(self._client, trust_domain, self._clock)
+        except ProaError as error:
+            end = material.issuer.issuing.validity.not_after
+            self._reports.warn("RenewalFailed", f"the issuer, which ends at {end:%Y-%m-%dT%H:%M:%SZ}: {error}")
+            return False
+        self._reports.tell("Renewed", f"the next issuer is {renewed}")
+        return True

@@ -1,0 +1,249 @@
+"""The door keeps answering: through outages, beside another replica, with and without a leader; each request once."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CertificateSigningRequestBuilder, Name, load_pem_x509_certificates
+
+from ca.answering import Answering
+from ca.csr import stub_request
+from ca.door import Door
+from ca.metrics import Metrics
+from ca.reports import Reports
+from ca.storage import LiveMaterial
+from kube.client import Client, connected
+from kube.configuration import LiveConfiguration
+from proa.clock import system_clock
+from support.api_server import ApiServer, status
+
+REQUESTS = "/apis/certificates.k8s.io/v1/namespaces/shop/podcertificaterequests"
+SECONDS = 20.0
+
+
+class Requests(ApiServer):
+    """Lets a request be answered once, as the real one does, and selects by signer."""
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("fieldSelector", "").startswith("spec.signerName="):
+            serving = "serving" in request.query["fieldSelector"]
+            # There are no requests for servers here: their watch sees an empty kind.
+            place = request.path.replace("podcertificaterequests", "none" if serving else "podcertificaterequests")
+            query = {key: value for key, value in request.query.items() if key != "fieldSelector"}
+            request = request.clone(rel_url=request.rel_url.with_path(place).with_query(query))
+        if not request.path.endswith("/status") or self.refusing is not None:
+            return await super()._answer(request)
+        path = request.path.removesuffix("/status")
+        known = self._objects.get(path)
+        if known is None:
+            return web.json_response(status(404, "NotFound"), status=404)
+        if known.get("status"):
+            return web.json_response(status(422, "Invalid", "status is immutable"), status=422)
+        answer = await request.json()
+        return web.json_response(await self._write("MODIFIED", path, {**known, "status": answer["status"]}))
+
+    def answer_to(self, name: str) -> Any:
+        return self._objects[f"{REQUESTS}/{name}"].get("status")
+
+
+@pytest.fixture
+async def api_server() -> AsyncIterator[Requests]:
+    server = Requests(page=100)
+    await server.start()
+    await server.put("/api/v1/namespaces/proa-system/configmaps/proa", data={"mesh.yaml": "{}"})
+    await server.put("/api/v1/namespaces/shop/serviceaccounts/web")
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def client(api_server: Requests, tmp_path: Path) -> AsyncIterator[Client]:
+    async with connected(api_server.kubeconfig(tmp_path)) as client:
+        yield client
+
+
+async def asked(server: Requests, name: str, csr: bytes | None = None) -> None:
+    """A pod and its request."""
+    pod = await server.put(
+        f"/api/v1/namespaces/shop/pods/{name}", spec={"serviceAccountName": "web", "nodeName": "node"}
+    )
+    spec = {
+        "signerName": "proa.dev/workload",
+        "podName": name,
+        "podUID": pod["metadata"]["uid"],
+        "serviceAccountName": "web",
+        "serviceAccountUID": "uid-of-web",
+        "nodeName": "node",
+        "nodeUID": "uid-of-node",
+        "maxExpirationSeconds": 86400,
+        "stubPKCS10Request": b64encode(csr or stub_request(ec.generate_private_key(ec.SECP256R1()))).decode(),
+    }
+    await server.put(f"{REQUESTS}/{name}", spec=spec)
+
+
+class Replica:
+    """What a process is made of, as far as the door goes."""
+
+    def __init__(self, client: Client, patience: float) -> None:
+        self.metrics, self.reports = Metrics(), Reports(client, system_clock)
+        self.configuration = LiveConfiguration(client, "proa", self.metrics.registry)
+        self.material = LiveMaterial(client, self.configuration, system_clock, self.metrics, self.reports)
+        answering = Answering(client, self.material, self.configuration, system_clock, self.metrics)
+        self.door = Door(client, answering, self.metrics, patience)
+        self.material.subscribe(self.door.hasten)
+
+    def count(self, outcome: str, reason: str) -> float:
+        labels = {"signer": "proa.dev/workload", "outcome": outcome, "reason": reason}
+        return self.metrics.registry.get_sample_value("proa_ca_requests_total", labels) or 0.0
+
+
+@asynccontextmanager
+async def running(client: Client, patience: float = 0.0) -> AsyncIterator[Replica]:
+    replica, stopping = Replica(client, patience), asyncio.Event()
+    parts = (replica.configuration.service, replica.material.service, replica.door.service, replica.reports.service)
+    async with asyncio.TaskGroup() as group:
+        for part in parts:
+            group.create_task(part(stopping))
+        try:
+            yield replica
+        finally:
+            stopping.set()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not condition():  # noqa: ASYNC110 - it asks what others did
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def all_answered(api_server: Requests) -> Callable[..., Awaitable[None]]:
+    async def wait(*names: str) -> None:
+        await until(lambda: all(api_server.answer_to(name) for name in names))
+
+    return wait
+
+
+async def test_a_request_is_answered_with_a_chain_for_its_key(
+    api_server: Requests, client: Client, all_answered: Any
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    await asked(api_server, "web-1", stub_request(key))
+    async with running(client) as replica:
+        await all_answered("web-1")
+        assert replica.door.unready == replica.material.unready == ""
+    answer = api_server.answer_to("web-1")
+    leaf, _ = load_pem_x509_certificates(answer["certificateChain"].encode())
+    assert leaf.public_key() == key.public_key()
+    assert [each["type"] for each in answer["conditions"]] == ["Issued"]
+
+
+async def test_a_key_that_is_not_certified_is_denied(api_server: Requests, client: Client, all_answered: Any) -> None:
+    builder = CertificateSigningRequestBuilder().subject_name(Name([]))
+    csr = builder.sign(ed25519.Ed25519PrivateKey.generate(), None).public_bytes(Encoding.DER)
+    await asked(api_server, "web-1", csr)
+    async with running(client):
+        await all_answered("web-1")
+    (condition,) = api_server.answer_to("web-1")["conditions"]
+    assert (condition["type"], condition["reason"]) == ("Denied", "UnsupportedKeyType")
+
+
+async def test_an_outage_denies_nobody_and_everybody_is_answered_after_it(
+    api_server: Requests, client: Client, all_answered: Any
+) -> None:
+    async with running(client) as replica:
+        await until(lambda: replica.material.authority and not replica.door.unready)
+        await asked(api_server, "web-1")
+        await all_answered("web-1")
+        api_server.refusing = (503, "ServiceUnavailable", {})
+        names = [f"web-{number}" for number in range(2, 8)]
+        for name in names:
+            await asked(api_server, name)
+        await until(lambda: replica.count("error", "api-refused") >= len(names))
+        assert not any(map(api_server.answer_to, names))
+        api_server.refusing = None
+        await all_answered(*names)
+    types = {each["type"] for name in names for each in api_server.answer_to(name)["conditions"]}
+    assert types == {"Issued"}
+
+
+async def test_of_two_replicas_one_answers_each_request_and_the_other_does_not_mind(
+    api_server: Requests, client: Client, tmp_path: Path, all_answered: Any
+) -> None:
+    names = [f"web-{number}" for number in range(20)]
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(connected(api_server.kubeconfig(tmp_path)))
+        replicas = [await stack.enter_async_context(running(each)) for each in (client, other)]
+        await until(lambda: all(each.material.authority and not each.door.unready for each in replicas))
+        await asyncio.gather(*(asked(api_server, name) for name in names))
+        await all_answered(*names)
+        # A loser may still be on its way to learn that it lost.
+        await until(lambda: sum(each.count("issued", "Signed") for each in replicas) == len(names))
+    assert sum(each.count("error", "api-refused") for each in replicas) == 0
+    assert {each.material.current.roots for each in replicas if each.material.current} == {
+        replicas[0].material.current.roots if replicas[0].material.current else ()
+    }
+
+
+async def test_who_does_not_lead_leaves_a_request_to_the_leader_until_it_leads(
+    api_server: Requests, client: Client, all_answered: Any
+) -> None:
+    async with running(client, patience=3600.0) as replica:
+        await until(lambda: replica.material.authority and not replica.door.unready)
+        await asked(api_server, "web-1")
+        waiting = {"proa_ca_pending_requests": 1.0}
+        await until(lambda: all(replica.metrics.registry.get_sample_value(name) == n for name, n in waiting.items()))
+        assert api_server.answer_to("web-1") is None
+        stopping = asyncio.Event()
+        leading = asyncio.create_task(replica.door.lead(stopping))
+        await all_answered("web-1")
+        await asked(api_server, "web-2")
+        await all_answered("web-2")
+        stopping.set()
+        await leading
+
+
+async def test_without_a_configuration_requests_wait_and_readiness_says_why(
+    api_server: Requests, client: Client, all_answered: Any
+) -> None:
+    await api_server.remove("/api/v1/namespaces/proa-system/configmaps/proa")
+    await asked(api_server, "web-1")
+    async with running(client) as replica:
+        await until(lambda: replica.count("later", "NoConfiguration"))
+        await until(lambda: "made once the configuration is known" in replica.material.unready)
+        await api_server.put("/api/v1/namespaces/proa-system/configmaps/proa", data={"mesh.yaml": "{}"})
+        await all_answered("web-1")
+
+
+async def test_a_pod_that_came_anew_under_its_name_leaves_the_old_request_unanswered(
+    api_server: Requests, client: Client
+) -> None:
+    await asked(api_server, "web-1")
+    pod = "/api/v1/namespaces/shop/pods/web-1"
+    await api_server.put(pod, metadata={"uid": "another"}, spec={"serviceAccountName": "web", "nodeName": "node"})
+    async with running(client) as replica:
+        await until(lambda: replica.count("later", "PodGone"))
+        assert api_server.answer_to("web-1") is None
+
+
+async def test_what_an_admin_spoils_is_told_and_the_former_issuer_goes_on(
+    api_server: Requests, client: Client, all_answered: Any
+) -> None:
+    async with running(client) as replica:
+        await until(lambda: replica.material.authority)
+        issuer = replica.material.current
+        await api_server.put("/api/v1/namespaces/proa-system/secrets/proa-ca", data={"tls.key": "eA=="})
+        await until(lambda: "still issuing with" in replica.material.problem)
+        assert replica.metrics.registry.get_sample_value("proa_ca_material_valid") == 0
+        assert replica.material.current is issuer
+        assert replica.material.unready == ""
+        await asked(api_server, "web-1")
+        await all_answered("web-1")
+        await until(lambda: any("POST /apis/events.k8s.io/v1/" in each for each in api_server.requests))

@@ -1,0 +1,45 @@
+"""No rule is wider than its reason, and each reason names a file that is there."""
+
+import re
+from pathlib import Path
+
+from ca.permissions import PERMISSIONS
+from proa.permissions import Permission
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_no_rule_has_a_wildcard() -> None:
+    for rule in PERMISSIONS:
+        assert not {"*"} & {*rule.groups, *rule.resources, *rule.verbs, *rule.names}
+
+
+def test_every_rule_says_which_code_needs_it() -> None:
+    for rule in PERMISSIONS:
+        files = re.findall(r"(?:ca|kube)/\w+\.py", rule.why)
+        assert files, rule
+        assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_no_secret_can_be_read_but_the_two() -> None:
+    reading = [rule for rule in PERMISSIONS if "secrets" in rule.resources and set(rule.verbs) != {"create"}]
+    assert {name for rule in reading for name in rule.names} == {"proa-ca", "proa-ca-root"}
+    assert all(rule.names and rule.namespaced for rule in reading)
+
+
+def test_the_roots_key_can_only_be_read_and_created() -> None:
+    verbs = {verb for rule in PERMISSIONS if "proa-ca-root" in rule.names for verb in rule.verbs}
+    assert verbs == {"get"}
+
+
+def test_nothing_can_be_deleted() -> None:
+    assert not [rule for rule in PERMISSIONS if {"delete", "deletecollection"} & set(rule.verbs)]
+
+
+def test_only_our_own_signers_are_signed_for() -> None:
+    def named(verb: str) -> set[str]:
+        rules: list[Permission] = [rule for rule in PERMISSIONS if verb in rule.verbs]
+        return {name for rule in rules for name in rule.names}
+
+    assert named("sign") == {"proa.dev/workload", "proa.dev/serving"}
+    assert named("attest") == {"proa.dev/workload"}
