@@ -95,7 +95,7 @@ def in_process(body: bytes) -> dict[str, float]:
     added = sidecar(configuration)
 
     def answer() -> bytes:
-        return review(admission(admission_request(body), LABELS, configuration, added))
+        return review(admission(admission_request(body), LABELS, configuration, added).response)
 
     return {"request_bytes": len(body), "answer_bytes": len(answer()), "microseconds": microseconds(answer)}
 

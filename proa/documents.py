@@ -6,7 +6,7 @@ timestamps and no numbers of base 60. Nothing is turned into a value and back: `
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, TypeAlias, cast
 
 import yaml
@@ -144,31 +144,6 @@ def text_at(node: Node, *path: str) -> str:
     """The scalar at *path*, empty where there is none."""
     found = at(node, *path)
     return cast("str", found.value) if isinstance(found, ScalarNode) else ""
-
-
-def added(node: Node, path: Sequence[str], value: Node) -> Node:
-    """*node* with *value* at *path*, as JSON Patch's `add` does it: a member set, an item inserted (RFC 6902 §4.1).
-
-    Collections on the way are copied: what else refers to them through an alias stays as it was.
-    """
-    if not path:
-        return value
-    if isinstance(node, SequenceNode):
-        listed, index = items(node).copy(), len(items(node)) if path[0] == "-" else int(path[0])
-        if len(path) == 1:
-            listed.insert(index, value)
-        else:
-            listed[index] = added(listed[index], path[1:], value)
-        return SequenceNode(node.tag, listed, node.start_mark, node.end_mark, node.flow_style)
-    mapping = cast("MappingNode", node)
-    pairs = members(mapping)
-    key, child = pairs.get(path[0], (node_of(path[0]), node))
-    pairs[path[0]] = key, added(child, path[1:], value)
-    # New nodes for the keys, too: one that stands in two places would leave as an alias.
-    written = [
-        (ScalarNode(key.tag, key.value, style=cast("ScalarNode", key).style), each) for key, each in pairs.values()
-    ]
-    return MappingNode(node.tag, written, node.start_mark, node.end_mark, mapping.flow_style)
 
 
 def _merged(value: Node) -> Members:

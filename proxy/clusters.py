@@ -31,10 +31,12 @@ def inbound_cluster(family: IpFamily) -> Message:
     The source 127.0.0.6 (or ::6) is how the interception rules tell this hop, which must reach the application, from a
     call of the pod to itself, which must come back to the inbound listener.
     """
-    bind: Message = {"source_address": {"address": names.HAIRPIN_IPV4, "port_value": 0}}
-    if family is IpFamily.DUAL_STACK:
-        bind["extra_source_addresses"] = [{"address": {"address": names.HAIRPIN_IPV6, "port_value": 0}}]
-    return {**_original_destination(INBOUND), "upstream_bind_config": bind}
+    return {**_original_destination(INBOUND), "upstream_bind_config": _hairpin(family)}
+
+
+def application_cluster(name: str, host: str, port: int, family: IpFamily) -> Message:
+    """The application in this pod at one of its ports; *host* is the pod's address, as it may listen on that alone."""
+    return {**_static(name, host, port), "upstream_bind_config": _hairpin(family)}
 
 
 def black_hole_cluster() -> Message:
@@ -44,9 +46,7 @@ def black_hole_cluster() -> Message:
 
 def admin_cluster() -> Message:
     """Envoy's own admin endpoint, of which the listeners 15021 and 15090 show one path each."""
-    endpoint: Message = {"endpoint": {"address": address(LOOPBACK, names.ADMIN_PORT)}}
-    assignment: Message = {"cluster_name": ADMIN, "endpoints": [{"lb_endpoints": [endpoint]}]}
-    return {"name": ADMIN, "type": "STATIC", "connect_timeout": _CONNECT_TIMEOUT, "load_assignment": assignment}
+    return _static(ADMIN, LOOPBACK, names.ADMIN_PORT)
 
 
 def mesh_cluster(name: str, servers: Sequence[WorkloadIdentity], eds_config: Message) -> Message:
@@ -70,6 +70,20 @@ def mesh_cluster(name: str, servers: Sequence[WorkloadIdentity], eds_config: Mes
         "circuit_breakers": _no_circuit_breakers(),
         "upstream_connection_options": _kept_alive(),
     }
+
+
+def _static(name: str, host: str, port: int) -> Message:
+    endpoint: Message = {"endpoint": {"address": address(host, port)}}
+    assignment: Message = {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return {"name": name, "type": "STATIC", "connect_timeout": _CONNECT_TIMEOUT, "load_assignment": assignment}
+
+
+def _hairpin(family: IpFamily) -> Message:
+    """The source address of the sidecar's last hop to the application."""
+    bind: Message = {"source_address": {"address": names.HAIRPIN_IPV4, "port_value": 0}}
+    if family is IpFamily.DUAL_STACK:
+        bind["extra_source_addresses"] = [{"address": {"address": names.HAIRPIN_IPV6, "port_value": 0}}]
+    return bind
 
 
 def _original_destination(name: str) -> Message:

@@ -4,10 +4,10 @@ from typing import Final
 
 from proa import names
 from proa.identity import TrustDomain
-from proa.json import Json
 from proa.mesh import AccessLog, MeshConfiguration, PeerTls
 from proxy.access_log import access_logs
 from proxy.clusters import ADMIN, BLACK_HOLE, INBOUND, PASSTHROUGH
+from proxy.http import http_listener, router
 from proxy.message import Message, extension, wildcard
 from proxy.tls import downstream_tls
 
@@ -122,15 +122,4 @@ def _admin_listener(name: str, port: int, path: tuple[str, str], configuration: 
         "match": {"path": shown, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
         "route": {"cluster": ADMIN, "prefix_rewrite": admin_path},
     }
-    hosts: list[Json] = [{"name": name, "domains": ["*"], "routes": [route]}]
-    router = extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")
-    connections = extension(
-        "envoy.filters.network.http_connection_manager",
-        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        {"stat_prefix": name, "route_config": {"name": name, "virtual_hosts": hosts}, "http_filters": [router]},
-    )
-    return {
-        "name": name,
-        "address": wildcard(port, configuration.ip_family),
-        "filter_chains": [{"filters": [connections]}],
-    }
+    return http_listener(name, port, configuration.ip_family, [route], [router()])

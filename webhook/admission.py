@@ -1,17 +1,18 @@
 """An admission request to its response: what the API server is told about one pod. Pure."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, assert_never
 
 import msgspec
 
 from proa.errors import Invalid, ProaError, Refused, shown
 from proa.mesh import MeshConfiguration
-from webhook.decision import Inject, Leave, NamespaceUnknown, Rule, Subject
+from webhook.decision import Inject, Leave, Rule, Subject
 from webhook.decoding import decoded
 from webhook.injection import Injection, injection
 from webhook.pod import Pod
-from webhook.review import GroupVersionKind, Request, Response, RetryHint, refusal
+from webhook.review import GroupVersionKind, Request, Response, refusal
 from webhook.sidecar import Sidecar
 
 _TARGET: Final = (GroupVersionKind(version="v1", kind="Pod"), "CREATE", "")
@@ -20,23 +21,33 @@ _OVERRULING: Final = frozenset({"own_namespace", "system_namespace", "host_netwo
 """Reasons to leave a pod that hold whatever the pod asks for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to answer, and the name of the pod it is about: empty where the pod could not be read."""
+
+    response: Response
+    pod: str
+
+
 def admission(
     request: Request, namespace_labels: Mapping[str, str] | None, configuration: MeshConfiguration, added: Sidecar
-) -> Response:
-    """What to answer: *added* as a patch, nothing to change, or a refusal that names every field at fault."""
+) -> Answer:
+    """What to answer: *added* as a patch, nothing to change, or a refusal that names every field at fault.
+
+    Raises NamespaceUnknown: there is no answer yet, not even a refusal.
+    """
     try:
         _check_target(request)
     except Refused as error:
-        return _denied(request, error, 400)
+        return Answer(_denied(request, error, 400), "")
+    name = ""
     try:
         pod = decoded(request.object, Pod, "object")
-        return _admitted(
-            request, pod, injection(Subject(pod, request.namespace, namespace_labels, configuration), added)
-        )
-    except NamespaceUnknown as error:
-        return _denied(request, error, 503, RetryHint(retry_after_seconds=1))
+        name = pod.name
+        subject = Subject(pod, request.namespace, namespace_labels, configuration)
+        return Answer(_admitted(request, pod, injection(subject, added)), name)
     except (Invalid, Refused) as error:
-        return _denied(request, error, 422)
+        return Answer(_denied(request, error, 422), name)
 
 
 def _check_target(request: Request) -> None:
@@ -76,10 +87,10 @@ def _warnings(pod: Pod, reason: Rule) -> Iterator[str]:
         yield f"no sidecar although the pod asks for one: {reason.sentence}"
 
 
-def _denied(request: Request, error: ProaError, code: int, hint: RetryHint | None = None) -> Response:
+def _denied(request: Request, error: ProaError, code: int) -> Response:
     return Response(
         uid=request.uid,
         allowed=False,
         audit_annotations={"decision": "refused", "reason": error.code},
-        status=refusal(code, str(error), hint),
+        status=refusal(code, str(error)),
     )

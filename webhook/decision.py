@@ -15,7 +15,9 @@ from proa.errors import Invalid, ProaError, shown
 from proa.mesh import MeshConfiguration
 from webhook.pod import Pod
 
-_WISHES: Final = {"enabled": True, "true": True, "disabled": False, "false": False}
+OPT_IN: Final = ("enabled", "true")
+OPT_OUT: Final = ("disabled", "false")
+_WISHES: Final = {**dict.fromkeys(OPT_IN, True), **dict.fromkeys(OPT_OUT, False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Subject:
 
 @dataclass(eq=False)
 class NamespaceUnknown(ProaError):
-    """The pod's namespace decides and is not known here yet. Failing closed: the same request may succeed soon."""
+    """The pod's namespace decides and is not known here yet: the same request may succeed soon."""
 
     code: ClassVar[str] = "namespace_unknown"
     namespace: str
@@ -72,6 +74,16 @@ def decision(subject: Subject) -> Decision:
     """
     rule = next(rule for rule in RULES if rule.applies(subject))
     return rule.verdict(rule)
+
+
+def opted_in(labels: Mapping[str, str] | None) -> Mapping[str, str]:
+    """*labels* of a namespace that the API server has seen to opt in: it knew of that label sooner than this process.
+
+    A value that is neither stays, as it is to be refused.
+    """
+    known = labels or {}
+    wish = known.get(names.INJECT)
+    return {**known, names.INJECT: OPT_IN[0]} if wish is None or wish in OPT_OUT else known
 
 
 def _has_sidecar(pod: Pod) -> bool:

@@ -9,18 +9,14 @@ from msgspec import UNSET
 from proa import names
 from proa.errors import Invalid, Problems, shown
 from webhook.decision import Decision, Inject, Leave, Subject, decision
-from webhook.patch import Add, patch
+from webhook.handlers import SIDECAR_PORTS
+from webhook.operations import Operation
+from webhook.patch import patch
 from webhook.pod import Container, Pod, SecurityContext
+from webhook.probes import rewriting
 from webhook.sidecar import Sidecar
 
 _CONTAINERS: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
-_PORTS: Final = (
-    names.ADMIN_PORT,
-    names.OUTBOUND_PORT,
-    names.INBOUND_PORT,
-    names.READY_PORT,
-    names.METRICS_PORT,
-)
 _VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
 
 
@@ -29,7 +25,7 @@ class Injection:
     """What was decided, and the operations it takes: none where the pod is left."""
 
     decision: Decision
-    operations: tuple[Add, ...]
+    operations: tuple[Operation, ...]
 
 
 def injection(subject: Subject, sidecar: Sidecar) -> Injection:
@@ -41,10 +37,11 @@ def injection(subject: Subject, sidecar: Sidecar) -> Injection:
         case Leave():
             return Injection(decided, ())
         case Inject():
-            problems = Problems()
+            probes, problems = rewriting(subject.pod), Problems()
             problems.add(_conflicts(subject.pod))
+            problems.add(probes.problems)
             problems.refuse(f"the pod {shown(f'{subject.namespace}/{subject.pod.name}')}")
-            return Injection(decided, patch(subject.pod, sidecar))
+            return Injection(decided, patch(subject.pod, sidecar, probes))
         case _:
             assert_never(decided)
 
@@ -72,8 +69,8 @@ def _container_conflicts(field: str, container: Container) -> Iterator[Invalid]:
             # The identity volume holds the sidecar's private key.
             yield Invalid(f"{field}.volumeMounts[{index}].name", shown(mount.name), "the sidecar's alone to mount")
     for index, port in enumerate(container.ports or ()):
-        if port.container_port in _PORTS:
-            taken = f"any port but the sidecar's: {', '.join(map(str, _PORTS))}"
+        if port.container_port in SIDECAR_PORTS:
+            taken = f"any port but the sidecar's: {', '.join(map(str, SIDECAR_PORTS))}"
             yield Invalid(f"{field}.ports[{index}].containerPort", str(port.container_port), taken)
 
 

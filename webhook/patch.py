@@ -1,75 +1,90 @@
-"""The edits that inject a pod, as JSON Patch operations (RFC 6902) against the object as it came. Pure.
+"""The edits that inject a pod, as JSON Patch operations against the object as it came. Pure.
 
-Every edit is an `add` that is known beforehand: nothing is diffed, and the cost does not grow with the pod.
+Every edit is known beforehand: nothing is diffed, and the cost grows with the pod's probes alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
+from proa import names
+from webhook.operations import Add, Operation, encoded, pointer
 from webhook.pod import Pod
-from webhook.sidecar import Sidecar
+from webhook.probes import Listening, Rewriting, bootstrap_text
+from webhook.sidecar import POD_ADDRESS, POD_IP, Sidecar
 
-_METADATA: Final = "/metadata"
-_ANNOTATIONS: Final = "/metadata/annotations"
-_INIT_CONTAINERS: Final = "/spec/initContainers"
-_VOLUMES: Final = "/spec/volumes"
-
-
-class Add(msgspec.Struct, frozen=True, tag_field="op", tag="add"):
-    """Sets a member, or inserts an item into a list; *path* is a JSON Pointer (RFC 6901)."""
-
-    path: str
-    value: msgspec.Raw
+METADATA: Final = "/metadata"
+ANNOTATIONS: Final = "/metadata/annotations"
+INIT_CONTAINERS: Final = "/spec/initContainers"
+VOLUMES: Final = "/spec/volumes"
+_ARGUMENT: Final = encoded("--config-yaml")
+"""Envoy adds what it says to the bootstrap file: items of lists behind those that are there (protobuf's MergeFrom)."""
 
 
-def patch(pod: Pod, sidecar: Sidecar) -> tuple[Add, ...]:
-    """What turns *pod* into the same pod with *sidecar*. Parents that are absent (or null) are made."""
-    return (*_annotations(pod, sidecar), *_init_containers(pod, sidecar), *_volumes(pod, sidecar))
+def patch(pod: Pod, sidecar: Sidecar, probes: Rewriting) -> tuple[Operation, ...]:
+    """What turns *pod* into the same pod with *sidecar*. Parents that are absent or null are made."""
+    return (
+        *_annotations(pod, {**sidecar.annotations, names.STATUS: _status(pod, sidecar, probes)}),
+        *probes.operations,
+        *_init_containers(pod, sidecar),
+        *_listening(probes.listening, sidecar),
+        *_volumes(pod, sidecar),
+    )
 
 
-def pointer(*tokens: str) -> str:
-    """The JSON Pointer to *tokens* (RFC 6901 §3: `~` becomes `~0` before `/` becomes `~1`)."""
-    return "".join(f"/{token.replace('~', '~0').replace('/', '~1')}" for token in tokens)
+def _status(pod: Pod, sidecar: Sidecar, probes: Rewriting) -> msgspec.Raw:
+    parents = _parents(pod)
+    status = msgspec.structs.replace(
+        sidecar.status,
+        absent=tuple(path for path, value in parents if value is UNSET),
+        null=tuple(path for path, value in parents if value is None),
+        replaced=pod.annotations.files,
+        probes=probes.originals,
+    )
+    return encoded(msgspec.json.encode(status).decode())
 
 
-def pointed(path: str) -> tuple[str, ...]:
-    """The tokens of a JSON Pointer: the inverse of `pointer`."""
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:])
+def _parents(pod: Pod) -> tuple[tuple[str, object], ...]:
+    """What may have to be made, with what is there."""
+    held = (METADATA, pod.metadata) if not pod.metadata else (ANNOTATIONS, pod.metadata.annotations)
+    return held, (INIT_CONTAINERS, pod.spec.init_containers), (VOLUMES, pod.spec.volumes)
 
 
-def _annotations(pod: Pod, sidecar: Sidecar) -> Iterator[Add]:
-    if pod.metadata is None:
-        yield Add(_METADATA, _object({"annotations": _object(sidecar.annotations)}))
-    elif pod.metadata.annotations is None:
-        yield Add(_ANNOTATIONS, _object(sidecar.annotations))
+def _annotations(pod: Pod, annotations: dict[str, msgspec.Raw]) -> Iterator[Add]:
+    if not pod.metadata:
+        yield Add(METADATA, encoded({"annotations": annotations}))
+    elif not pod.metadata.annotations:
+        yield Add(ANNOTATIONS, encoded(annotations))
     else:
-        for key, value in sidecar.annotations.items():
-            yield Add(f"{_ANNOTATIONS}{pointer(key)}", value)
+        for key, value in annotations.items():
+            yield Add(f"{ANNOTATIONS}{pointer(key)}", value)
 
 
 def _init_containers(pod: Pod, sidecar: Sidecar) -> Iterator[Add]:
     """First in the list: the pod's own init containers then run intercepted, and have a proxy to go through."""
-    containers = (sidecar.init, sidecar.proxy)
-    if pod.spec.init_containers is None:
-        yield Add(_INIT_CONTAINERS, _array(containers))
+    if not isinstance(pod.spec.init_containers, tuple):
+        yield Add(INIT_CONTAINERS, encoded((sidecar.init, sidecar.proxy)))
     else:
-        for index, container in enumerate(containers):
-            yield Add(f"{_INIT_CONTAINERS}/{index}", container)
+        yield Add(f"{INIT_CONTAINERS}/0", sidecar.init)
+        yield Add(f"{INIT_CONTAINERS}/1", sidecar.proxy)
+
+
+def _listening(listening: Listening, sidecar: Sidecar) -> Iterator[Add]:
+    """What the sidecar of this pod is told beside what all are told: to listen, and to let the kubelet reach it."""
+    if not listening:
+        return
+    reached = (names.READY_PORT, names.METRICS_PORT, *(port for port, _ in listening))
+    yield Add(f"{INIT_CONTAINERS}/0/command/-", encoded(f"--exclude-inbound-ports={','.join(map(str, reached))}"))
+    yield Add(f"{INIT_CONTAINERS}/1/env/-", POD_IP)
+    yield Add(f"{INIT_CONTAINERS}/1/args/-", _ARGUMENT)
+    yield Add(f"{INIT_CONTAINERS}/1/args/-", bootstrap_text(listening, POD_ADDRESS, sidecar.family))
 
 
 def _volumes(pod: Pod, sidecar: Sidecar) -> Iterator[Add]:
-    if pod.spec.volumes is None:
-        yield Add(_VOLUMES, _array(sidecar.volumes))
+    if not isinstance(pod.spec.volumes, tuple):
+        yield Add(VOLUMES, encoded(sidecar.volumes))
     else:
         for volume in sidecar.volumes:
-            yield Add(f"{_VOLUMES}/-", volume)
-
-
-def _array(items: Iterable[msgspec.Raw]) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(list(items)))
-
-
-def _object(members: dict[str, msgspec.Raw]) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(members))
+            yield Add(f"{VOLUMES}/-", volume)

@@ -1,130 +1,166 @@
-"""The webhook's HTTPS server: bodies in, answers out, counted and logged. Shell; what to answer is `admission`'s.
+"""The webhook's HTTP application: bodies in, answers out, counted and logged. Shell; what to answer is `admission`'s.
 
 It goes on after anything a client sends.
 """
 
 import asyncio
-import socket
-import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final, TypeAlias, cast
+from typing import ClassVar, Final, TypeAlias, cast
 
 import structlog
-from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from aiohttp import hdrs, web
 
-from proa.errors import shown
+from proa.errors import ProaError, shown
 from proa.mesh import MeshConfiguration
-from proa.running import Service
-from webhook.admission import admission
-from webhook.review import Response, Unreadable, admission_request, failure, refusal, review
+from webhook.admission import Answer, admission
+from webhook.connections import https_service
+from webhook.decision import NamespaceUnknown, opted_in
+from webhook.metrics import Metrics
+from webhook.registration import INJECT_PATH, NAMESPACE_PATH
+from webhook.review import Request, Response, RetryHint, Unreadable, admission_request, failure, refusal, review
 from webhook.sidecar import Sidecar, sidecar
 
-NamespaceLabels: TypeAlias = Callable[[str], Mapping[str, str] | None]
+__all__ = ["LARGEST_BODY", "Injector", "Template", "application", "https_service", "routes", "template"]
+
+Labels: TypeAlias = Mapping[str, str]
+NamespaceLabels: TypeAlias = Callable[[str], Labels | None]
 """Answers a namespace's labels from memory, None where it has not been seen: no request waits for the network."""
+Arrival: TypeAlias = Callable[[str], Awaitable[Labels | None]]
+"""Waits a moment for a namespace that has not been seen, which was made a moment ago more often than not."""
 
 LARGEST_BODY: Final = 6 * 1024 * 1024
 """Twice what etcd takes of one object, as a review may hold the old object too; the bound Istio's injector has."""
 _JSON: Final = "application/json"
-_DRAIN_SECONDS: Final = 10.0
 _READ_SECONDS: Final = 10.0
 """The API server sends a review in one go: whoever takes longer only holds memory."""
-_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_RETRY_SECONDS: Final = 1
+_UNAVAILABLE: Final = 503
 
 
-class _Metrics:
-    """On a registry of its own, so that two servers of one process count apart."""
+@dataclass(eq=False)
+class NotConfigured(ProaError):
+    """No mesh configuration has been loaded yet."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._answers = Counter(
-            "proa_injection",
-            "Admission requests by what was decided and by the rule or error that decided.",
-            ["decision", "reason"],
-            registry=self.registry,
-        )
-        self._duration = Histogram(
-            "proa_injection_duration_seconds",
-            "Time from an admission request's body to the bytes of its answer.",
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
+    code: ClassVar[str] = "not_configured"
 
-    def answered(self, decision: str, reason: str) -> None:
-        self._answers.labels(decision, reason).inc()
-
-    def took(self, seconds: float) -> None:
-        self._duration.observe(seconds)
+    def __str__(self) -> str:
+        return "this webhook has not loaded the mesh configuration yet: try again"
 
 
 @dataclass(frozen=True, slots=True)
-class _Webhook:
+class Template:
+    """What pods are injected with: a configuration and the sidecar made of it, which change together."""
+
     configuration: MeshConfiguration
     sidecar: Sidecar
+
+
+def template(configuration: MeshConfiguration) -> Template:
+    return Template(configuration, sidecar(configuration))
+
+
+@dataclass(frozen=True, slots=True)
+class Injector:
+    """All that an answer is made of. *current* is None until a configuration has been loaded; *stopping* says whether
+    clients should look for another replica.
+    """
+
+    current: Callable[[], Template | None]
     namespaces: NamespaceLabels
-    metrics: _Metrics
-    log: structlog.typing.FilteringBoundLogger
-
-    async def inject(self, http: web.Request) -> web.Response:
-        try:
-            body = await _body(http)
-            started = perf_counter()
-            response = self._response(body)
-        except Unreadable as error:
-            return self._unreadable(error)
-        audit, answer = response.audit_annotations, review(response)
-        self.metrics.answered(audit["decision"], audit["reason"])
-        self.metrics.took(perf_counter() - started)
-        return web.Response(body=answer, content_type=_JSON)
-
-    def _unreadable(self, error: Unreadable) -> web.Response:
-        self.metrics.answered("unreadable", str(error.http_status))
-        self.log.info("unreadable", status=error.http_status, error=str(error))
-        answer = failure(refusal(error.http_status, str(error)))
-        return web.Response(status=error.http_status, body=answer, content_type=_JSON)
-
-    def _response(self, body: bytes) -> Response:
-        request = admission_request(body)
-        labels = self.namespaces(request.namespace)
-        response = admission(request, labels, self.configuration, self.sidecar)
-        self.log.debug("answered", uid=request.uid, namespace=request.namespace, **response.audit_annotations)
-        return response
-
-    async def metrics_page(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(self.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    arrival: Arrival
+    metrics: Metrics
+    stopping: Callable[[], bool]
 
 
 def application(configuration: MeshConfiguration, namespaces: NamespaceLabels) -> web.Application:
     """The routes of a webhook that injects by *configuration*, which is turned into a sidecar once, here."""
+    fixed = template(configuration)
+
+    async def arrival(namespace: str) -> Labels | None:
+        return namespaces(namespace)
+
+    return routes(Injector(lambda: fixed, namespaces, arrival, Metrics(), lambda: False))
+
+
+def routes(injector: Injector) -> web.Application:
     # Bound here, once: the logger that structlog hands out binds itself anew for each line.
     log = cast("structlog.typing.FilteringBoundLogger", structlog.get_logger("webhook").bind())
-    webhook = _Webhook(configuration, sidecar(configuration), namespaces, _Metrics(), log)
+    webhook = _Webhook(injector, log)
     served = web.Application(client_max_size=LARGEST_BODY)
-    served.router.add_post("/inject", webhook.inject)
-    served.router.add_get("/healthz", _well)
-    served.router.add_get("/readyz", _well)
-    served.router.add_get("/metrics", webhook.metrics_page)
+    served.router.add_post(INJECT_PATH, webhook.inject)
+    served.router.add_post(NAMESPACE_PATH, webhook.inject_by_namespace)
     return served
 
 
-def https_service(served: web.Application, listening: socket.socket, tls: ssl.SSLContext) -> Service:
-    """A service that answers on *listening* (bound by the caller, who so knows the port) until it is stopped.
+@dataclass(frozen=True, slots=True)
+class _Webhook:
+    injector: Injector
+    log: structlog.typing.FilteringBoundLogger
 
-    Then it takes no new connection, which makes it unready, and gives requests under way ten seconds.
-    """
+    async def inject(self, http: web.Request) -> web.Response:
+        return await self._answer(http, _as_seen)
 
-    async def serve(stopping: asyncio.Event) -> None:
-        runner = web.AppRunner(served, access_log=None, shutdown_timeout=_DRAIN_SECONDS, auto_decompress=False)
-        await runner.setup()
+    async def inject_by_namespace(self, http: web.Request) -> web.Response:
+        """For a pod that comes because the API server has seen its namespace to opt in."""
+        return await self._answer(http, opted_in)
+
+    async def _answer(self, http: web.Request, believed: "_Belief") -> web.Response:
         try:
-            await web.SockSite(runner, listening, ssl_context=tls).start()
-            await stopping.wait()
-        finally:
-            await runner.cleanup()
+            body = await _body(http)
+            started = perf_counter()
+            response = await self._reviewed(admission_request(body), believed)
+        except Unreadable as error:
+            return self._failed("unreadable", str(error.http_status), error.http_status, error)
+        except (NamespaceUnknown, NotConfigured) as error:
+            # Not a refusal: the registration's failurePolicy says what becomes of a pod that nobody could review.
+            return self._failed("unavailable", error.code, _UNAVAILABLE, error)
+        audit, answer = response.audit_annotations, web.Response(body=review(response), content_type=_JSON)
+        self.injector.metrics.answered(audit["decision"], audit["reason"])
+        self.injector.metrics.took(perf_counter() - started)
+        if self.injector.stopping():
+            answer.headers[hdrs.CONNECTION] = "close"
+            answer.force_close()
+        return answer
 
-    return serve
+    async def _reviewed(self, request: Request, believed: "_Belief") -> Response:
+        current = self.injector.current()
+        if current is None:
+            raise NotConfigured
+        labels = self.injector.namespaces(request.namespace)
+        try:
+            known = None if labels is None else believed(labels)
+            answer = admission(request, known, current.configuration, current.sidecar)
+        except NamespaceUnknown:
+            labels = await self.injector.arrival(request.namespace)
+            answer = admission(request, believed(labels), current.configuration, current.sidecar)
+        self._tell(request, answer)
+        return answer.response
+
+    def _tell(self, request: Request, answer: Answer) -> None:
+        """One line a pod; what is left as it is would be a line of most pods of a cluster that injects few."""
+        audit = answer.response.audit_annotations
+        tell = self.log.debug if audit["decision"] == "left" else self.log.info
+        told = {} if answer.response.status is None else {"error": answer.response.status.message}
+        tell("answered", uid=request.uid, namespace=request.namespace, pod=answer.pod, **audit, **told)
+
+    def _failed(self, decision: str, reason: str, status: int, error: ProaError) -> web.Response:
+        self.injector.metrics.answered(decision, reason)
+        self.log.info(decision, status=status, error=str(error))
+        if status != _UNAVAILABLE:
+            return web.Response(status=status, body=failure(refusal(status, str(error))), content_type=_JSON)
+        # The API server's client tries again after that, within the registration's timeout.
+        body = failure(refusal(status, str(error), RetryHint(retry_after_seconds=_RETRY_SECONDS)))
+        headers = {hdrs.RETRY_AFTER: str(_RETRY_SECONDS)}
+        return web.Response(status=status, body=body, content_type=_JSON, headers=headers)
+
+
+_Belief: TypeAlias = Callable[[Labels | None], Labels | None]
+
+
+def _as_seen(labels: Labels | None) -> Labels | None:
+    return labels
 
 
 async def _body(http: web.Request) -> bytes:
@@ -148,8 +184,3 @@ async def _body(http: web.Request) -> bytes:
     if not body:
         raise Unreadable("body", "nothing", "an AdmissionReview")
     return body
-
-
-async def _well(_: web.Request) -> web.Response:
-    """Alive and ready are one: everything an answer needs was made before the socket is listened on."""
-    return web.Response(text="ok")

@@ -1,8 +1,9 @@
-"""What a pod is given: two containers, their volumes and annotations, made once for a configuration. Pure.
+"""What every pod is given: two containers, their volumes and annotations, made once for a configuration. Pure.
 
 Everything is data of Kubernetes' own shape (core/v1), encoded when it is made: a patch then only joins the pieces.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -11,40 +12,51 @@ import msgspec
 
 from proa import names
 from proa.json import Json
-from proa.mesh import FileDiscovery, MeshConfiguration, NoDiscovery, Resources
+from proa.mesh import FileDiscovery, IpFamily, MeshConfiguration, NoDiscovery, Resources
+from proa.release import VERSION
 from proxy.bootstrap import PodFile, pod_files
 from proxy.message import Message
+from webhook.operations import encoded
+from webhook.status import FORMAT, Status
 
-_STATUS_FORMAT: Final = 1
-"""Of the status annotation, so that a later version can read, redo and undo what this one did."""
+_ADDRESS: Final = "POD_IP"
+POD_ADDRESS: Final = f"$({_ADDRESS})"
+"""The pod's address in the arguments of a container with the variable `POD_IP`: the kubelet knows it in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """Encoded JSON. *annotations* by key; the names of all that is added stand in the status annotation."""
+    """Encoded JSON. *annotations* by key, without the status annotation: *status* is what is the same in all."""
 
     init: msgspec.Raw
     proxy: msgspec.Raw
     volumes: tuple[msgspec.Raw, ...]
     annotations: dict[str, msgspec.Raw]
+    family: IpFamily
+    status: Status
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that the configuration gives a pod: the same exactly if the sidecars are the same."""
+        return self.status.fingerprint
 
 
 def sidecar(configuration: MeshConfiguration) -> Sidecar:
     """What every injected pod of a mesh of *configuration* is given: nothing in it depends on the pod."""
     files = pod_files(configuration)
     volumes = _volumes(configuration, files)
-    annotations = {file.annotation: _text(file.content) for file in files}
-    annotations[names.STATUS] = _text(_status(volumes, (*annotations, names.STATUS)))
-    return Sidecar(
-        init=_encoded(_init_container(configuration)),
-        proxy=_encoded(_proxy_container(configuration, volumes)),
-        volumes=tuple(map(_encoded, volumes.values())),
-        annotations={key: _encoded(value) for key, value in annotations.items()},
+    annotations = {file.annotation: encoded(_text(file.content)) for file in files}
+    init, proxy = encoded(_init_container(configuration)), encoded(_proxy_container(configuration, volumes))
+    specified = tuple(map(encoded, volumes.values()))
+    status = Status(
+        version=FORMAT,
+        proa=VERSION,
+        fingerprint=_fingerprint(init, proxy, *specified, *annotations.values()),
+        init_containers=(names.INIT_CONTAINER, names.PROXY_CONTAINER),
+        volumes=tuple(volumes),
+        annotations=(*annotations, names.STATUS),
     )
-
-
-def _encoded(value: Json) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
+    return Sidecar(init, proxy, specified, annotations, configuration.ip_family, status)
 
 
 def _text(value: Json) -> str:
@@ -52,13 +64,8 @@ def _text(value: Json) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _status(volumes: Iterable[str], annotations: Iterable[str]) -> Json:
-    return {
-        "version": _STATUS_FORMAT,
-        "initContainers": [names.INIT_CONTAINER, names.PROXY_CONTAINER],
-        "volumes": list(volumes),
-        "annotations": list(annotations),
-    }
+def _fingerprint(*parts: msgspec.Raw) -> str:
+    return hashlib.sha256(b"\0".join(map(bytes, parts))).hexdigest()[:16]
 
 
 def _init_container(configuration: MeshConfiguration) -> Json:
@@ -140,6 +147,10 @@ def _confined(added: list[Json]) -> Message:
 
 def _from_field(name: str, path: str) -> Json:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+POD_IP: Final = encoded(_from_field(_ADDRESS, "status.podIP"))
+"""The variable, for the sidecars that need it."""
 
 
 def _resources(resources: Resources) -> Json:

@@ -1,15 +1,13 @@
 import json
 from typing import Any
 
-import jsonpatch
 import pytest
 import yaml
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from proa.documents import added, as_json, as_yaml, at, node_of, plain, read, text_at
+from proa.documents import as_json, as_yaml, at, node_of, plain, read, text_at
 from proa.errors import Invalid
-from webhook.patch import pointed, pointer
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))
 PLAIN = "yes no on y 1e3 0777 0o7 0x1F 1_000 12:30:45 2001-12-14 null ~ << = # ' | > .inf .5 - ? !x &a *a % @ ` {} ["
@@ -200,34 +198,3 @@ def test_at_finds_what_stands_there_and_null_is_nothing() -> None:
     assert at(document, "a", "b", "c") is None
     assert text_at(document, "a", "d") == "text"
     assert text_at(document, "a", "b") == ""
-
-
-@given(data=st.data())
-def test_an_addition_is_what_another_json_patch_library_makes_of_it(data: st.DataObject) -> None:
-    document = {"a": {"b": [1, {"c": None}]}, "d~/": "x"} | data.draw(st.dictionaries(texts, values, max_size=3))
-    path = data.draw(
-        st.sampled_from(
-            [("a", "b", "0"), ("a", "b", "-"), ("a", "b", "1", "c"), ("a", "new"), ("d~/",), ("a",), ("a/b",)]
-        )
-    )
-    value = data.draw(values)
-    document["a"] = {"b": [1, {"c": None}]}
-    patched = jsonpatch.apply_patch(document, [{"op": "add", "path": pointer(*path), "value": value}])
-    assert plain(added(node_of(document), pointed(pointer(*path)), node_of(value))) == patched
-
-
-def test_an_addition_through_an_alias_changes_one_place_only() -> None:
-    (document,) = read("first: &shared {list: [1]}\nsecond: *shared\n")
-    assert plain(added(document, ("second", "list", "-"), node_of(2))) == {
-        "first": {"list": [1]},
-        "second": {"list": [1, 2]},
-    }
-
-
-def test_an_addition_below_a_merge_key_keeps_what_was_merged() -> None:
-    (document,) = read("base: &base {metadata: {name: a}}\npod: {<<: *base, spec: 1}\n")
-    changed = plain(added(document, ("pod", "metadata", "labels"), node_of({"x": "y"})))
-    assert changed == {
-        "base": {"metadata": {"name": "a"}},
-        "pod": {"metadata": {"name": "a", "labels": {"x": "y"}}, "spec": 1},
-    }

@@ -71,7 +71,7 @@ def answer(configuration: MeshConfiguration, added: Sidecar) -> Callable[..., Re
     """The response to a review's bytes, in a namespace that is labelled unless *labels* says otherwise."""
 
     def respond(body: bytes, labels: dict[str, str] | None = ENABLED) -> Response:
-        return admission(admission_request(body), labels, configuration, added)
+        return admission(admission_request(body), labels, configuration, added).response
 
     return respond
 
@@ -125,3 +125,60 @@ def any_pod(any_json: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         },
     )
     return st.fixed_dictionaries({"spec": spec}, optional={"metadata": st.none() | metadata, "status": any_json})
+
+
+@pytest.fixture(scope="session")
+def any_probed_pod(any_pod: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Such pods, each container with a name of its own, and with probes and hooks that Kubernetes takes."""
+    ports = st.integers(1, 65535) | st.sampled_from(["http", "8080", names.READY_PORT, names.PROBE_PORTS])
+    numbers = st.integers(1, 65535)
+    texts = st.text(st.characters(codec="utf-8"), max_size=8)
+    paths = st.sampled_from(["/", "/ready?x=$(POD_IP)", "ready", "", "/a b", "/ä%zz"]) | texts
+    get = st.fixed_dictionaries(
+        {"port": ports},
+        optional={
+            "path": st.none() | paths,
+            "scheme": st.sampled_from([None, "", "HTTP", "HTTPS", "GOPHER"]),
+            "host": st.sampled_from([None, "", "example.com"]),
+            "httpHeaders": st.none() | st.lists(st.fixed_dictionaries({"name": texts, "value": texts}), max_size=2),
+        },
+    )
+    socket = st.fixed_dictionaries({"port": ports}, optional={"host": st.sampled_from([None, "", "x"]), "new": texts})
+    handlers = st.one_of(
+        st.fixed_dictionaries({"httpGet": get}),
+        st.fixed_dictionaries({"tcpSocket": socket}),
+        st.fixed_dictionaries({"grpc": st.fixed_dictionaries({"port": numbers}, optional={"service": texts})}),
+        st.fixed_dictionaries({"exec": st.just({"command": ["true"]})}),
+        st.just({"httpGet": None, "tcpSocket": {"port": 80}}),
+        st.just({"httpGet": {"port": 80}, "tcpSocket": {"port": 80}}),
+    )
+    seconds = st.none() | numbers
+    timings = st.fixed_dictionaries({}, optional={"periodSeconds": seconds, "timeoutSeconds": seconds})
+    timed = st.tuples(handlers, timings).map(lambda both: both[0] | both[1])
+    probes = st.fixed_dictionaries(
+        {},
+        optional={
+            "readinessProbe": st.none() | timed,
+            "livenessProbe": timed,
+            "startupProbe": timed,
+            "lifecycle": st.none()
+            | st.fixed_dictionaries({}, optional={"postStart": st.none() | handlers, "preStop": handlers}),
+            "ports": st.just([{"name": "http", "containerPort": 8080}]),
+        },
+    )
+
+    @st.composite
+    def probed(draw: st.DrawFn) -> Any:
+        pod = draw(any_pod)
+        everyone = (pod["spec"].get("initContainers") or []) + pod["spec"]["containers"]
+        for number, container in enumerate(everyone):
+            container.update(draw(probes), name=f"{container['name']}-{number}")
+            if "ports" not in container:
+                # A port by a name that nobody has is refused, which another test is about.
+                for asking in (*container.values(), *(container.get("lifecycle") or {}).values()):
+                    for handler in asking.values() if isinstance(asking, dict) else ():
+                        if isinstance(handler, dict) and handler.get("port") == "http":
+                            handler["port"] = 80
+        return pod
+
+    return probed()

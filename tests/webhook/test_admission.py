@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proa import names
+from webhook.decision import NamespaceUnknown
 from webhook.review import Response, Status
 
 Answer = Callable[..., Response]
@@ -32,18 +33,15 @@ def test_the_reason_stands_in_the_audit_annotations(
     assert injected.audit_annotations == {"decision": "injected", "reason": "namespace_enabled"}
     left = answer(review_of(ordinary_pod), {})
     assert left.audit_annotations == {"decision": "left", "reason": "not_asked_for"}
-    refused = answer(review_of(ordinary_pod), None)
-    assert refused.audit_annotations == {"decision": "refused", "reason": "namespace_unknown"}
+    refused = answer(review_of(ordinary_pod), {names.INJECT: "yes"})
+    assert refused.audit_annotations == {"decision": "refused", "reason": "invalid"}
 
 
-def test_an_unknown_namespace_is_refused_with_a_time_to_retry(
+def test_a_pod_of_an_unknown_namespace_gets_no_answer_rather_than_a_refusal(
     review_of: ReviewOf, answer: Answer, ordinary_pod: dict[str, Any]
 ) -> None:
-    status = refusal_of(answer(review_of(ordinary_pod), None))
-    assert (status.code, status.reason) == (503, "ServiceUnavailable")
-    assert status.details is not None
-    assert status.details.retry_after_seconds == 1
-    assert "'demo'" in status.message
+    with pytest.raises(NamespaceUnknown, match="'demo'"):
+        answer(review_of(ordinary_pod), None)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import ipaddress
 import json
 import socket
 import ssl
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +20,30 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
 from proa import names
-from proa.mesh import MeshConfiguration
-from webhook.server import LARGEST_BODY, application, https_service
+from proa.mesh import MeshConfiguration, Proxy
+from webhook.metrics import Metrics
+from webhook.server import LARGEST_BODY, Injector, Template, application, https_service, routes, template
 
 JSON = {"Content-Type": "application/json"}
 ReviewOf = Callable[..., bytes]
 
 
 def labels(namespace: str) -> dict[str, str] | None:
-    return {"demo": {names.INJECT: "enabled"}, "plain": {}}.get(namespace)
+    return {"demo": {names.INJECT: "enabled"}, "misspelt": {names.INJECT: "yes"}, "plain": {}}.get(namespace)
+
+
+@pytest.fixture
+def injector(configuration: MeshConfiguration) -> Injector:
+    fixed = template(configuration)
+
+    async def arrival(_: str) -> None:
+        return None
+
+    return Injector(lambda: fixed, labels, arrival, Metrics(), lambda: False)
 
 
 @pytest.fixture
@@ -92,9 +106,93 @@ async def test_the_namespaces_labels_come_from_the_caller(
 ) -> None:
     _, left = await answer_to(client, review_of(ordinary_pod, namespace="plain"))
     assert left["response"]["auditAnnotations"]["reason"] == "not_asked_for"
-    _, refused = await answer_to(client, review_of(ordinary_pod, namespace="new"))
-    assert refused["response"]["allowed"] is False
-    assert refused["response"]["status"]["details"] == {"retryAfterSeconds": 1}
+
+
+async def test_a_pod_of_an_unknown_namespace_is_nobodys_to_refuse(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    async with client.post("/inject", data=review_of(ordinary_pod, namespace="new"), headers=JSON) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        sent = await answer.json()
+    assert (sent["kind"], sent["reason"], sent["details"]) == ("Status", "ServiceUnavailable", {"retryAfterSeconds": 1})
+    assert "'new'" in sent["message"]
+
+
+async def test_a_namespace_that_arrives_in_time_decides(
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    async def arrival(_: str) -> dict[str, str]:
+        return {names.INJECT: "enabled"}
+
+    async with TestClient(TestServer(routes(replace(injector, arrival=arrival)))) as client:
+        _, sent = await answer_to(client, review_of(ordinary_pod, namespace="new"))
+    assert sent["response"]["auditAnnotations"] == {"decision": "injected", "reason": "namespace_enabled"}
+
+
+async def test_a_pod_that_decides_for_itself_waits_for_no_namespace(
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    async def arrival(namespace: str) -> dict[str, str]:
+        raise AssertionError(namespace)
+
+    pod = {**ordinary_pod, "metadata": {"labels": {names.INJECT: "true"}}}
+    async with TestClient(TestServer(routes(replace(injector, arrival=arrival)))) as client:
+        _, sent = await answer_to(client, review_of(pod, namespace="new"))
+    assert sent["response"]["auditAnnotations"]["reason"] == "pod_label_enabled"
+
+
+@pytest.mark.parametrize("namespace", ["plain", "new"])
+async def test_what_the_api_server_sends_for_its_namespace_is_injected_although_the_label_is_not_seen_yet(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any], namespace: str
+) -> None:
+    body = review_of(ordinary_pod, namespace=namespace)
+    async with client.post("/inject/namespace", data=body, headers=JSON) as answer:
+        sent = await answer.json()
+    assert sent["response"]["auditAnnotations"] == {"decision": "injected", "reason": "namespace_enabled"}
+
+
+async def test_a_misspelt_namespace_label_is_refused_wherever_its_pod_is_sent(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    for path in ("/inject", "/inject/namespace"):
+        async with client.post(path, data=review_of(ordinary_pod, namespace="misspelt"), headers=JSON) as answer:
+            assert (await answer.json())["response"]["allowed"] is False
+
+
+async def test_nothing_is_answered_before_a_configuration_is_loaded(
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    async with TestClient(TestServer(routes(replace(injector, current=lambda: None)))) as client:
+        status, sent = await answer_to(client, review_of(ordinary_pod))
+    assert (status, sent["message"]) == (503, "this webhook has not loaded the mesh configuration yet: try again")
+
+
+async def test_a_new_configuration_is_taken_by_the_next_pod(
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    images = iter(("envoy:1", "envoy:2"))
+
+    def current() -> Template:
+        return template(MeshConfiguration(proxy=Proxy(image=next(images))))
+
+    async with TestClient(TestServer(routes(replace(injector, current=current)))) as client:
+        patches = [(await answer_to(client, review_of(ordinary_pod)))[1]["response"]["patch"] for _ in range(2)]
+    assert [b64decode(patch).count(image) for patch, image in zip(patches, (b"envoy:1", b"envoy:2"), strict=True)] == [
+        1,
+        1,
+    ]
+
+
+async def test_who_is_stopping_lets_its_clients_go(
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    stopping = False
+    async with TestClient(TestServer(routes(replace(injector, stopping=lambda: stopping)))) as client:
+        async with client.post("/inject", data=review_of(ordinary_pod), headers=JSON) as answer:
+            assert "Connection" not in answer.headers
+        stopping = True
+        async with client.post("/inject", data=review_of(ordinary_pod), headers=JSON) as answer:
+            assert (answer.status, answer.headers["Connection"]) == (200, "close")
 
 
 @pytest.mark.parametrize(
@@ -162,25 +260,17 @@ async def test_the_server_goes_on_after_anything(
 
 
 async def test_decisions_are_counted_by_rule_and_timed(
-    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
 ) -> None:
-    for body in (review_of(ordinary_pod), review_of(ordinary_pod), review_of(ordinary_pod, namespace="x"), b"no"):
-        await answer_to(client, body)
-    async with client.get("/metrics") as answer:
-        assert answer.content_type == "text/plain"
-        page = await answer.text()
-    lines = page.splitlines()
+    async with TestClient(TestServer(routes(injector))) as client:
+        for body in (review_of(ordinary_pod), review_of(ordinary_pod), review_of(ordinary_pod, namespace="x"), b"no"):
+            await answer_to(client, body)
+    lines = generate_latest(injector.metrics.registry).decode().splitlines()
     assert 'proa_injection_total{decision="injected",reason="namespace_enabled"} 2.0' in lines
-    assert 'proa_injection_total{decision="refused",reason="namespace_unknown"} 1.0' in lines
+    assert 'proa_injection_total{decision="unavailable",reason="namespace_unknown"} 1.0' in lines
     assert 'proa_injection_total{decision="unreadable",reason="400"} 1.0' in lines
-    assert "proa_injection_duration_seconds_count 3.0" in lines
+    assert "proa_injection_duration_seconds_count 2.0" in lines
     assert any(line.startswith('proa_injection_duration_seconds_bucket{le="0.0001"}') for line in lines)
-
-
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-async def test_it_is_well_while_it_serves(client: Any, path: str) -> None:
-    async with client.get(path) as answer:
-        assert (answer.status, await answer.text()) == (200, "ok")
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/inject", 405), ("POST", "/other", 404)])
@@ -194,8 +284,21 @@ async def test_a_decision_is_logged_without_the_pods_contents(client: Any, revie
     with capture_logs() as lines:
         await answer_to(client, review_of({"metadata": {"name": "web"}, "spec": {"containers": [secret]}}))
     (line,) = lines
-    assert (line["log_level"], line["decision"], line["reason"]) == ("debug", "injected", "namespace_enabled")
+    assert (line["log_level"], line["decision"], line["reason"]) == ("info", "injected", "namespace_enabled")
+    assert (line["namespace"], line["pod"]) == ("demo", "web")
     assert "hunter2" not in json.dumps(lines)
+
+
+async def test_a_refusal_is_logged_with_its_words_and_what_is_left_only_for_who_debugs(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    with capture_logs() as lines:
+        await answer_to(client, review_of(ordinary_pod, namespace="misspelt"))
+        await answer_to(client, review_of(ordinary_pod, namespace="plain"))
+    refused, left = lines
+    assert (refused["log_level"], refused["decision"]) == ("info", "refused")
+    assert "found 'yes'" in refused["error"]
+    assert (left["log_level"], left["decision"]) == ("debug", "left")
 
 
 @asynccontextmanager

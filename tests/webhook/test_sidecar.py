@@ -1,4 +1,6 @@
 import json
+import re
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -28,7 +30,7 @@ def test_each_file_of_the_sidecar_is_an_annotation_of_compact_json(
     added: Sidecar, configuration: MeshConfiguration
 ) -> None:
     files = pod_files(configuration)
-    assert [*(file.annotation for file in files), names.STATUS] == list(added.annotations)
+    assert [file.annotation for file in files] == list(added.annotations)
     for file in files:
         text = read(added.annotations[file.annotation])
         assert json.loads(text) == file.content
@@ -56,14 +58,32 @@ def test_all_annotations_leave_room_for_the_users_within_what_kubernetes_takes(a
     assert sum(len(bytes(value)) for value in added.annotations.values()) < 32 * 1024
 
 
-def test_the_status_names_all_that_is_added(added: Sidecar) -> None:
-    status = json.loads(read(added.annotations[names.STATUS]))
-    assert status == {
-        "version": 1,
-        "initContainers": [read(added.init)["name"], read(added.proxy)["name"]],
-        "volumes": [read(volume)["name"] for volume in added.volumes],
-        "annotations": list(added.annotations),
+def test_the_status_names_all_that_is_added_the_version_and_the_fingerprint(added: Sidecar) -> None:
+    assert msgspec.to_builtins(added.status) == {
+        "version": 2,
+        "proa": version("proa"),
+        "fingerprint": added.fingerprint,
+        "initContainers": (read(added.init)["name"], read(added.proxy)["name"]),
+        "volumes": tuple(read(volume)["name"] for volume in added.volumes),
+        "annotations": (*added.annotations, names.STATUS),
     }
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "peerTls: strict",
+        "proxy: {concurrency: 3}",
+        "init: {image: 'x'}",
+        "discovery: {kind: files}",
+        "trustDomain: a",
+    ],
+)
+def test_the_fingerprint_is_another_exactly_when_the_sidecar_is(changed: str, added: Sidecar) -> None:
+    assert sidecar(mesh_configuration("")).fingerprint == added.fingerprint
+    assert sidecar(mesh_configuration("neverInjectNamespaces: [x]")).fingerprint == added.fingerprint
+    assert sidecar(mesh_configuration(changed)).fingerprint != added.fingerprint
+    assert re.fullmatch(r"[0-9a-f]{16}", added.fingerprint)
 
 
 def test_the_proxy_is_a_native_sidecar_that_the_next_container_waits_for(proxy: Any) -> None:

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import msgspec
@@ -57,9 +58,9 @@ def test_every_kind_that_carries_a_pod_gets_the_webhooks_sidecar(kind: str, adde
     template: Any = template_of(kind, plain(result.documents[0]))
     assert template["spec"]["initContainers"] == [msgspec.json.decode(each) for each in (added.init, added.proxy)]
     assert template["spec"]["volumes"] == [msgspec.json.decode(each) for each in added.volumes]
-    assert template["metadata"]["annotations"] == {
-        key: msgspec.json.decode(value) for key, value in added.annotations.items()
-    }
+    annotations = template["metadata"]["annotations"]
+    assert json.loads(annotations.pop(names.STATUS))["fingerprint"] == added.fingerprint
+    assert annotations == {key: msgspec.json.decode(value) for key, value in added.annotations.items()}
     assert template["spec"]["containers"] == TEMPLATE["spec"]["containers"]
 
 

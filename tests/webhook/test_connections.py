@@ -1,0 +1,142 @@
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from support.roots import NOW, Root
+from webhook.connections import https_service
+from webhook.serving import Serving
+
+NAME = "proa-webhook.proa-system.svc"
+ROOT = Root()
+REQUEST = b"GET / HTTP/1.1\r\nHost: webhook\r\n\r\n"
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Serving:
+    (tmp_path / "credential-bundle.pem").write_bytes(ROOT.bundle(NAME))
+    found = Serving(tmp_path, lambda: NOW, lambda _: None)
+    found.reread()
+    return found
+
+
+@asynccontextmanager
+async def listening(serving: Serving, lag: float = 0.0) -> AsyncIterator[tuple[tuple[str, int], asyncio.Event]]:
+    async def ok(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    served = web.Application()
+    served.router.add_get("/", ok)
+    door, stopping = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
+    address = door.getsockname()
+    task = asyncio.create_task(https_service(served, door, serving.tls, lag)(stopping))
+    try:
+        yield address, stopping
+    finally:
+        stopping.set()
+        await asyncio.wait_for(task, 30)
+
+
+async def opened(address: tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    context = ssl.create_default_context(cadata=ROOT.pem.decode())
+    return await asyncio.open_connection(*address, ssl=context, server_hostname=NAME)
+
+
+async def status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    writer.write(REQUEST)
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(2)
+    return head.split(b" ")[1]
+
+
+async def test_a_client_beyond_the_bound_waits_until_another_goes(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhook.connections.CONNECTIONS", 2)
+    async with listening(serving) as (address, _):
+        first, second = await opened(address), await opened(address)
+        third = asyncio.create_task(opened(address))
+        assert await status(*first) == await status(*second) == b"200"
+        assert not third.done()
+        first[1].close()
+        connection = await asyncio.wait_for(third, 5)
+        assert await status(*connection) == b"200"
+        for _, writer in (second, connection):
+            writer.close()
+
+
+async def test_a_failed_handshake_gives_its_place_back(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.connections.CONNECTIONS", 1)
+    async with listening(serving) as (address, _):
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            await reader.read()
+            writer.close()
+        connection = await asyncio.wait_for(opened(address), 5)
+        assert await status(*connection) == b"200"
+        connection[1].close()
+
+
+async def test_who_says_nothing_in_the_handshake_is_hung_up_on(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhook.connections.HANDSHAKE_SECONDS", 0.05)
+    async with listening(serving) as (address, _):
+        reader, writer = await asyncio.open_connection(*address)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: web"])
+async def test_who_sends_no_whole_head_is_hung_up_on(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr("webhook.connections.FIRST_REQUEST_SECONDS", 0.05)
+    async with listening(serving) as (address, _):
+        reader, writer = await opened(address)
+        writer.write(said)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+async def test_who_has_asked_once_may_stay(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.connections.FIRST_REQUEST_SECONDS", 0.05)
+    async with listening(serving) as (address, _):
+        connection = await opened(address)
+        assert await status(*connection) == b"200"
+        silent = await opened(address)
+        assert await asyncio.wait_for(silent[0].read(), 5) == b""
+        # The silent one's time, which began later, is over.
+        assert await status(*connection) == b"200"
+        for _, writer in (connection, silent):
+            writer.close()
+
+
+async def test_it_serves_new_connections_for_the_lag_and_then_none(serving: Serving) -> None:
+    async with listening(serving, lag=0.3) as (address, stopping):
+        idle = await opened(address)
+        stopping.set()
+        late = await opened(address)
+        assert await status(*late) == b"200"
+        assert await asyncio.wait_for(idle[0].read(), 5) == b""
+        with pytest.raises(OSError, match="Connect call failed"):
+            await asyncio.open_connection(*address)
+        for _, writer in (idle, late):
+            writer.close()
+
+
+async def test_a_hundred_clients_at_once_are_all_answered(serving: Serving) -> None:
+    async def one() -> bytes:
+        connection = await opened(address)
+        answer = await status(*connection)
+        connection[1].close()
+        return answer
+
+    async with listening(serving) as (address, _):
+        assert await asyncio.gather(*(one() for _ in range(100))) == [b"200"] * 100

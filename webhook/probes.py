@@ -1,0 +1,116 @@
+"""The pod's probes and lifecycle hooks, sent to listeners of the sidecar, which asks the application instead. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import msgspec
+
+from proa import names
+from proa.errors import Invalid, Problems
+from proa.json import Json
+from proa.mesh import IpFamily
+from proxy.probes import Backend, Probe, probe_resources
+from webhook import pod as view
+from webhook.handlers import Asked, Handler, handler
+from webhook.operations import Operation, encoded
+
+_GIVEN: Final = range(names.PROBE_PORTS, names.PROBE_PORTS + 100)
+
+Originals: TypeAlias = dict[str, dict[str, dict[str, dict[str, Json] | None]]]
+"""Members that were changed, by container, by probe or hook, by kind of handler; of a tcpSocket all of them."""
+Listening: TypeAlias = tuple[tuple[int, tuple[Probe, ...]], ...]
+"""Probes by the sidecar's port that answers them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """*operations* on the pod as it came; what the sidecar listens for then; what undoes them; or what is wrong."""
+
+    operations: tuple[Operation, ...] = ()
+    listening: Listening = ()
+    originals: Originals = field(default_factory=dict[str, dict[str, dict[str, dict[str, Json] | None]]])
+    problems: tuple[Invalid, ...] = ()
+
+
+_NOTHING: Final = Rewriting()
+_Containers: TypeAlias = tuple[tuple[view.Container, ...] | None, tuple[view.Container, ...]]
+"""The pod's init containers, and the others."""
+
+
+def rewriting(pod: view.Pod) -> Rewriting:
+    """What sends *pod*'s probes to the sidecar: each probed port of the application to one of the sidecar's own.
+
+    The pods of a workload have the same containers: what was worked out for one is there for the others.
+    """
+    containers: _Containers = (pod.spec.init_containers or None, pod.spec.containers)
+    if not any(each.asks for those in containers for each in those or ()):
+        return _NOTHING
+    return _rewriting(msgspec.json.encode(containers))
+
+
+@lru_cache(maxsize=256)
+def _rewriting(encoded_containers: bytes) -> Rewriting:
+    containers = msgspec.json.decode(encoded_containers, type=_Containers)
+    problems = Problems()
+    handlers = tuple(_handlers(containers, problems))
+    by_backend: dict[Backend, list[Handler]] = {}
+    for each in handlers:
+        by_backend.setdefault(each.probe.backend, []).append(each)
+    taken = {*_declared(containers), *(backend.port for backend in by_backend)}
+    free = [port for port in _GIVEN if port not in taken]
+    if len(by_backend) > len(free):
+        problems.add([Invalid("spec", f"probes of {len(by_backend)} ports", f"probes of at most {len(free)} ports")])
+    if problems:
+        return Rewriting(problems=problems.refusal("").problems)
+    given = tuple(zip(free, by_backend.values(), strict=False))
+    return Rewriting(
+        operations=tuple(edit for port, those in given for each in those for edit in each.edits(port)),
+        listening=tuple((port, tuple(each.probe for each in those)) for port, those in given),
+        originals=_originals(handlers),
+    )
+
+
+@lru_cache(maxsize=256)
+def bootstrap_text(listening: Listening, address: str, family: IpFamily) -> msgspec.Raw:
+    """What Envoy is to read beside its bootstrap file: JSON as a JSON string. *address* is the pod's."""
+    resources = probe_resources(dict(listening), address, family)
+    return encoded(bytes(encoded({"static_resources": resources})).decode())
+
+
+def _handlers(containers: _Containers, problems: Problems) -> Iterator[Handler]:
+    for asked in _all_asked(containers):
+        with problems.collected(asked.field):
+            if (found := handler(asked)) is not None:
+                yield found
+
+
+def _all_asked(containers: _Containers) -> Iterator[Asked]:
+    for listed, those in zip(("initContainers", "containers"), containers, strict=True):
+        for index, container in enumerate(those or ()):
+            for place, probe in _places(container):
+                if probe is not None:
+                    yield Asked(container, ("spec", listed, str(index), *place), probe)
+
+
+def _places(container: view.Container) -> Iterator[tuple[tuple[str, ...], view.Probe | None]]:
+    yield ("readinessProbe",), container.readiness_probe
+    yield ("livenessProbe",), container.liveness_probe
+    yield ("startupProbe",), container.startup_probe
+    if container.lifecycle is not None:
+        yield ("lifecycle", "postStart"), container.lifecycle.post_start
+        yield ("lifecycle", "preStop"), container.lifecycle.pre_stop
+
+
+def _declared(containers: _Containers) -> Iterator[int]:
+    for those in containers:
+        for container in those or ():
+            yield from (port.container_port for port in container.ports or ())
+
+
+def _originals(handlers: tuple[Handler, ...]) -> Originals:
+    originals: Originals = {}
+    for each in handlers:
+        originals.setdefault(each.asked.container.name, {})[each.asked.name] = each.originals
+    return originals

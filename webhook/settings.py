@@ -1,0 +1,80 @@
+"""What a webhook's process is told by its environment. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from proa import names
+from proa.errors import Invalid, Problems, shown
+from webhook.registration import Revision, Trust
+
+REVISION: Final = "PROA_REVISION"
+TRUST: Final = "PROA_TRUST"
+_SERVING: Final = "PROA_SERVING_DIRECTORY"
+_PORTS: Final = range(1, 65536)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """*identity* is this replica's among the others: its pod's name. *serving* holds the files of its certificate."""
+
+    identity: str
+    revision: Revision
+    trust: Trust
+    serving: Path
+    port: int
+    health_port: int
+
+    @property
+    def name(self) -> str:
+        """Of the registration, the Service and the Lease."""
+        return self.revision.named(names.WEBHOOK)
+
+
+def settings(environment: Mapping[str, str], host: str) -> Settings:
+    """From POD_NAME (*host* without it), POD_NAMESPACE, PROA_REVISION, PROA_TRUST, PROA_SERVING_DIRECTORY,
+    WEBHOOK_PORT and HEALTH_PORT. Raises Refused with every one that is unusable.
+    """
+    problems = Problems()
+    revision, trust, port, health_port = Revision(), Trust.PROA, names.WEBHOOK_PORT, names.HEALTH_PORT
+    with problems.collected():
+        _check_namespace(environment.get("POD_NAMESPACE", names.SYSTEM_NAMESPACE))
+    with problems.collected():
+        revision = _revision(environment.get(REVISION, ""))
+    with problems.collected():
+        trust = _trust(environment.get(TRUST, Trust.PROA))
+    with problems.collected():
+        port = _port(environment, "WEBHOOK_PORT", port)
+    with problems.collected():
+        health_port = _port(environment, "HEALTH_PORT", health_port)
+    problems.refuse("the environment")
+    serving = Path(environment.get(_SERVING) or names.SERVING_DIRECTORY)
+    return Settings(environment.get("POD_NAME") or host, revision, trust, serving, port, health_port)
+
+
+def _check_namespace(namespace: str) -> None:
+    if namespace != names.SYSTEM_NAMESPACE:
+        # The registration names a Service there, and the authority certifies no server of another namespace.
+        raise Invalid("POD_NAMESPACE", shown(namespace), names.SYSTEM_NAMESPACE)
+
+
+def _revision(value: str) -> Revision:
+    try:
+        return Revision(value)
+    except Invalid as problem:
+        raise Invalid(REVISION, problem.found, problem.allowed) from problem
+
+
+def _trust(value: str) -> Trust:
+    try:
+        return Trust(value)
+    except ValueError as error:
+        raise Invalid(TRUST, shown(value), " or ".join(Trust)) from error
+
+
+def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
+    value = environment.get(variable, str(default))
+    if not (value.isascii() and value.isdecimal()) or int(value[:9]) not in _PORTS:
+        raise Invalid(variable, shown(value), "a port from 1 to 65535")
+    return int(value)

@@ -1,0 +1,93 @@
+"""Where pods stand in documents: every kind that carries one, in a List or by itself, and what to call it. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from yaml.nodes import Node, SequenceNode
+
+from proa.documents import at, items, plain, text_at
+from proa.edits import added
+from proa.errors import Invalid, shown
+from proa.json import Json
+
+_TEMPLATES: Final = {
+    ("", "Pod"): (),
+    ("", "PodTemplate"): ("template",),
+    ("", "ReplicationController"): ("spec", "template"),
+    ("apps", "DaemonSet"): ("spec", "template"),
+    ("apps", "Deployment"): ("spec", "template"),
+    ("apps", "ReplicaSet"): ("spec", "template"),
+    ("apps", "StatefulSet"): ("spec", "template"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
+    ("batch", "Job"): ("spec", "template"),
+}
+"""Where a kind's pod stands, by API group and kind: another group's Job is another thing."""
+_LONGEST_TITLE: Final = 600
+"""Characters: more than a kind, a namespace and a name may have in Kubernetes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A pod in a document: *node* is the object that carries it at *path*."""
+
+    node: Node
+    path: tuple[str, ...]
+
+    @property
+    def pod(self) -> Json:
+        found = at(self.node, *self.path)
+        return None if found is None else plain(found)
+
+    def placed(self, problem: Invalid) -> Invalid:
+        """*problem* of the pod, as one of the whole stream."""
+        return placed(problem, self.node, self.path)
+
+
+def rewritten(document: Node, change: Callable[[Template], Node]) -> Node:
+    """*document* with every object that carries a pod as *change* gives it back; the rest as it is."""
+    match listed(document):
+        case None:
+            return _rewritten(document, change)
+        case found:
+            objects = [_rewritten(item, change) for item in items(found)]
+            changed = SequenceNode(found.tag, objects, found.start_mark, found.end_mark, found.flow_style)
+            return added(document, ("items",), changed)
+
+
+def _rewritten(node: Node, change: Callable[[Template], Node]) -> Node:
+    path = _TEMPLATES.get(kind(node))
+    return node if path is None else change(Template(node, path))
+
+
+def objects(document: Node) -> list[Node]:
+    found = listed(document)
+    return [document] if found is None else items(found)
+
+
+def listed(document: Node) -> SequenceNode | None:
+    """The items of a List."""
+    found = at(document, "items") if kind(document) == ("", "List") else None
+    return found if isinstance(found, SequenceNode) else None
+
+
+def kind(node: Node) -> tuple[str, str]:
+    """API group and kind; the version is not looked at, as pods look the same in all of them."""
+    group, slash, _ = text_at(node, "apiVersion").rpartition("/")
+    return (group if slash else "", text_at(node, "kind"))
+
+
+def title(node: Node) -> str:
+    """Kind, namespace and name."""
+    name = text_at(node, "metadata", "name") or text_at(node, "metadata", "generateName") or "without a name"
+    namespace = text_at(node, "metadata", "namespace")
+    words = f"{text_at(node, 'kind')} {namespace}/{name}" if namespace else f"{text_at(node, 'kind')} {name}"
+    # Whoever wrote the file chose these words: on a terminal they must not be able to pass for another line.
+    return words if words.isprintable() and len(words) <= _LONGEST_TITLE else shown(words)
+
+
+def placed(problem: Invalid, node: Node, path: tuple[str, ...]) -> Invalid:
+    """*problem* of what stands at *path* in *node*, as one of the whole stream."""
+    where = ".".join(path)
+    below = problem.under(where) if where else problem
+    return Invalid(f"{title(node)}: {below.field or 'the object'}", below.found, below.allowed)
