@@ -1,0 +1,112 @@
+"""Installs and upgrades: looks first, changes nothing where something is wrong, then applies and waits. Shell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from installation import progress
+from installation.apply import Told, apply, planned, remove, wait_ready
+from installation.changes import Keep, Step, title
+from installation.checks import Failed, NotMade, Row, problems, rows
+from installation.installed import Found
+from installation.options import VERSION
+from installation.planning import Given, surplus
+from installation.postflight import ABOUT_OTHERS, POSTFLIGHT
+from installation.preflight import PREFLIGHT
+from installation.present import read_found, read_objects
+from installation.reading import read_cluster, read_installation
+from installation.rehearsal import stage
+from installation.rights import INSTALLING, rights
+from kube.client import Client
+from proa.json import Json
+
+Planning: TypeAlias = Callable[[Found, str, Given], tuple[Json, ...]]
+"""`planning.installing` or `planning.upgrading`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an admin asks for. *ignored* are the codes of checks that are not to keep Proa out; *seconds* to wait until
+    it is ready, none for 0.
+    """
+
+    revision: str
+    given: Given
+    ignored: frozenset[str]
+    dry_run: bool
+    force: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The cluster is not fit: nothing was changed."""
+
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A dry run: nothing was changed."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """It was applied, and nobody waited until it was ready."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """It was applied; *outstanding* is what was not ready in time, *rows* what is wrong or unknown afterwards."""
+
+    steps: tuple[Step, ...]
+    outstanding: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+Outcome: TypeAlias = Refused | Planned | Started | Applied
+_WITHOUT_WAITING: Final = 0
+
+
+async def run(client: Client, planning: Planning, asked: Asked, told: Told) -> Outcome:
+    """Installs or upgrades. Raises what *planning* raises, NotApplicable, and whatever the API server refuses."""
+    told("looking at the cluster")
+    found = await read_found(client)
+    wanted = planning(found, asked.revision, asked.given)
+    unfit = await _unfit(client, wanted, asked.ignored)
+    if unfit:
+        return Refused(unfit)
+    unwanted = surplus(await read_objects(client), wanted, asked.revision)
+    steps = await planned(client, wanted, unwanted, force=asked.force)
+    if asked.dry_run:
+        return Planned(steps)
+    different = {each.title for each in changed(steps)}
+    await apply(client, (each for each in wanted if title(each) in different), told, force=asked.force)
+    await remove(client, unwanted, told)
+    if asked.seconds <= _WITHOUT_WAITING:
+        return Started(steps)
+    cluster = await read_cluster(client)
+    awaited = progress.wanted(wanted, stage(asked.revision, cluster.namespaces))
+    waiting = await wait_ready(client, awaited, told, asked.seconds)
+    return Applied(steps, waiting, await _afterwards(client, asked.revision))
+
+
+def changed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Those that change anything."""
+    return tuple(each for each in steps if not isinstance(each, Keep))
+
+
+async def _unfit(client: Client, wanted: tuple[Json, ...], ignored: frozenset[str]) -> tuple[Row, ...]:
+    report = rows(PREFLIGHT, await read_cluster(client, rights(wanted, INSTALLING)))
+    return tuple(row for row in problems(report) if row.code not in ignored)
+
+
+async def _afterwards(client: Client, revision: str) -> tuple[Row, ...]:
+    cluster = await read_cluster(client)
+    report = rows(POSTFLIGHT, await read_installation(client, cluster, revision, VERSION))
+    own = (row for row in report if row.code not in ABOUT_OTHERS)
+    return tuple(row for row in own if isinstance(row.outcome, Failed | NotMade))

@@ -1,0 +1,1 @@
+"""The files of `manifests/`: the objects of an installation as YAML for kustomize, and as a Helm chart."""

@@ -1,0 +1,62 @@
+"""What a Helm chart has beside its objects: Chart.yaml, named templates, notes after an installation. Pure."""
+
+from typing import Final
+
+from installation.options import REPLICAS, VERSION
+from installation.preflight import LEAST_KUBERNETES
+from installation.render.yaml_text import yaml_text
+from proa import names
+
+
+def chart_text() -> str:
+    """Chart.yaml."""
+    return yaml_text(
+        (
+            {
+                "apiVersion": "v2",
+                "name": "proa",
+                "description": "A sidecar injector and a workload certificate authority, with stock Envoy",
+                "type": "application",
+                "version": VERSION,
+                "appVersion": VERSION,
+                "kubeVersion": f">={LEAST_KUBERNETES}.0-0",
+            },
+        )
+    )
+
+
+_CHOSEN: Final = f"{names.REVISION}={{{{ . }}}}"
+_REPLICAS: Final = " ".join(f'"{profile.value}" {count}' for profile, count in REPLICAS.items())
+
+HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in. */ -}}}}
+{{{{- define "proa.suffix" -}}}}
+{{{{- with .Values.revision }}}}-{{{{ . }}}}{{{{ end -}}}}
+{{{{- end -}}}}
+
+{{{{- define "proa.replicas" -}}}}
+{{{{- .Values.replicas | default (get (dict {_REPLICAS}) .Values.profile) | int -}}}}
+{{{{- end -}}}}
+
+{{{{- /* Pods are given the image that Proa's own processes run, unless the mesh names another. */ -}}}}
+{{{{- define "proa.mesh" -}}}}
+{{{{- mergeOverwrite (dict "init" (dict "image" .Values.image)) (deepCopy .Values.mesh) | toYaml -}}}}
+{{{{- end -}}}}
+
+{{{{- define "proa.initImage" -}}}}
+{{{{- dig "init" "image" .Values.image .Values.mesh -}}}}
+{{{{- end -}}}}
+"""
+
+NOTES: Final = f"""Proa {{{{ .Chart.AppVersion }}}} is in {names.SYSTEM_NAMESPACE}.
+{{{{- if and (eq .Release.Namespace "{names.SYSTEM_NAMESPACE}") (ne .Values.scope "revision") }}}}
+
+This release lies in {names.SYSTEM_NAMESPACE} itself, which so is not the chart's. Let it enforce what Proa keeps:
+
+  kubectl label namespace {names.SYSTEM_NAMESPACE} --overwrite \\
+    pod-security.kubernetes.io/enforce=restricted {names.INJECT}=disabled
+{{{{- end }}}}
+
+To inject a namespace:
+
+  kubectl label namespace NAME {names.INJECT}=enabled{{{{ with .Values.revision }}}} {_CHOSEN}{{{{ end }}}}
+"""

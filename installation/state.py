@@ -1,0 +1,60 @@
+"""What is installed as one revision, as values that checks can look at. Pure."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from installation.deployments import Deployment
+from installation.rehearsal import Rehearsal
+from installation.survey import Cluster, Entry, Part, known
+from proa import names
+from proa.mesh import MeshConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class NoConfiguration:
+    """The ConfigMap, or its key, is not there: *what* is missing."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadConfiguration:
+    """It does not parse: a line for each problem."""
+
+    problems: tuple[str, ...]
+
+
+Configured: TypeAlias = MeshConfiguration | NoConfiguration | BadConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is installed as *revision* ("" is the default one), and *version* is the command's own.
+
+    *bundles* counts the roots that the authority has published.
+    """
+
+    revision: str
+    version: str
+    cluster: Cluster
+    deployments: Part[tuple[Deployment, ...]]
+    configuration: Part[Configured]
+    bundles: Part[tuple[str, ...]]
+    rehearsal: Part[Rehearsal]
+
+    @property
+    def registration(self) -> str:
+        return f"{names.WEBHOOK}-{self.revision}" if self.revision else names.WEBHOOK
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The webhooks of this revision's registration."""
+        return tuple(each for each in known(self.cluster.entries) if each.configuration == self.registration)
+
+
+def registered(entries: tuple[Entry, ...]) -> frozenset[str]:
+    """The revisions that have a registration; "" is the default one."""
+    own = {each.configuration for each in entries if each.service.startswith(f"{names.SYSTEM_NAMESPACE}/")}
+    return frozenset(
+        name.removeprefix(names.WEBHOOK).removeprefix("-") for name in own if name.startswith(names.WEBHOOK)
+    )

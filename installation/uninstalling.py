@@ -1,0 +1,89 @@
+"""Removes an installation: the registrations first, and everything else in the end. Shell."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from installation import survey
+from installation.apply import Told, remove, wait_gone
+from installation.changes import Title, title
+from installation.departure import Carrier, carriers, clinging
+from installation.planning import in_order_of_removal, of_revision, without
+from installation.present import read_labelled, read_objects, read_pods, read_registrations, read_trust_bundles
+from installation.trees import text
+from kube.client import Client
+from kube.resources import DEPLOYMENTS, MUTATING_WEBHOOKS, NAMESPACES, PODS, resource_of
+from proa import names
+from proa.json import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to go: the *revision* ("" is the default one), or with None all of them and what they share.
+
+    *seconds* to wait until it is gone.
+    """
+
+    revision: str | None
+    dry_run: bool
+    force: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Namespaces still ask for the revision: nothing was changed."""
+
+    namespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed, or would be; *left* is what was not gone in time. *carriers* still have sidecars, and
+    *labelled* are the namespaces with labels of Proa's, which are the users' own.
+    """
+
+    dry_run: bool
+    titles: tuple[Title, ...]
+    left: tuple[Title, ...]
+    carriers: tuple[Carrier, ...]
+    labelled: tuple[str, ...]
+
+
+Outcome: TypeAlias = Needed | Removed
+
+
+async def run(client: Client, asked: Asked, told: Told) -> Outcome:
+    """Raises whatever the API server refuses, and Unreachable."""
+    told("looking at the cluster")
+    present = await read_objects(client)
+    if asked.revision is None:
+        strays = without(await read_registrations(client), present)
+        going = (*strays, *in_order_of_removal(present), *await read_trust_bundles(client))
+    else:
+        going = in_order_of_removal(of_revision(present, asked.revision))
+        spaces = tuple(map(survey.namespace, await client.list(NAMESPACES)))
+        needed = clinging(spaces, asked.revision)
+        if needed and not asked.force:
+            return Needed(needed)
+    left: tuple[Json, ...] = ()
+    if not asked.dry_run:
+        left = await _removed(client, going, asked, told)
+    pods, labelled = await asyncio.gather(read_pods(client), read_labelled(client))
+    titles = tuple(map(title, going))
+    return Removed(asked.dry_run, titles, tuple(map(title, left)), carriers(pods), labelled)
+
+
+async def _removed(client: Client, going: tuple[Json, ...], asked: Asked, told: Told) -> tuple[Json, ...]:
+    """In three steps, as our own processes would make some of it again while they run."""
+    await remove(client, [each for each in going if resource_of(each) == MUTATING_WEBHOOKS], told)
+    deployments = [each for each in going if resource_of(each) == DEPLOYMENTS]
+    await remove(client, deployments, told)
+    told("waiting until Proa's pods are gone")
+    labels = {text(each, "metadata", "name") for each in deployments}
+    pods = await client.list(PODS, names.SYSTEM_NAMESPACE)
+    own = [each for each in pods if text(each, "metadata", "labels", "app.kubernetes.io/name") in labels]
+    await wait_gone(client, own, asked.seconds)
+    await remove(client, going, told)
+    told(f"waiting until {len(going)} objects are gone")
+    return await wait_gone(client, going, asked.seconds)

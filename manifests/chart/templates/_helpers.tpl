@@ -1,0 +1,17 @@
+{{- /* What the names of a revision's own objects end in. */ -}}
+{{- define "proa.suffix" -}}
+{{- with .Values.revision }}-{{ . }}{{ end -}}
+{{- end -}}
+
+{{- define "proa.replicas" -}}
+{{- .Values.replicas | default (get (dict "minimal" 1 "default" 2 "ha" 3) .Values.profile) | int -}}
+{{- end -}}
+
+{{- /* Pods are given the image that Proa's own processes run, unless the mesh names another. */ -}}
+{{- define "proa.mesh" -}}
+{{- mergeOverwrite (dict "init" (dict "image" .Values.image)) (deepCopy .Values.mesh) | toYaml -}}
+{{- end -}}
+
+{{- define "proa.initImage" -}}
+{{- dig "init" "image" .Values.image .Values.mesh -}}
+{{- end -}}

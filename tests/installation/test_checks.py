@@ -1,0 +1,219 @@
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from installation.checks import Failed, NotMade, Passed, Row, Severity, problems, rows
+from installation.deployments import Deployment
+from installation.postflight import POSTFLIGHT
+from installation.preflight import PREFLIGHT
+from installation.rehearsal import Bare, Injected, Rejected
+from installation.rights import Right
+from installation.state import BadConfiguration, Installation, NoConfiguration
+from installation.survey import Cluster, Entry, Namespace, Node, Unread
+from kube.resources import NAMESPACES
+from proa.mesh import MeshConfiguration
+
+SOUND = Cluster(
+    version="v1.37.0",
+    unserved=(),
+    denied=(),
+    nodes=(Node("one", ready=True, system="linux", kernel="6.1.0-18-amd64", kubelet="v1.37.0"),),
+    namespaces=(Namespace("shop", {"proa.dev/inject": "enabled"}, {}, terminating=False),),
+    entries=(
+        Entry("proa-webhook", "namespace.closed.default.webhook.proa.dev", {}, {}, "proa-system/proa-webhook", "eA=="),
+    ),
+)
+WEBHOOK = Deployment("proa-webhook", wanted=2, updated=2, available=2, observed=True, version="0.1.0")
+AUTHORITY = dataclasses.replace(WEBHOOK, name="proa-ca")
+INSTALLED = Installation(
+    revision="",
+    version="0.1.0",
+    cluster=SOUND,
+    deployments=(WEBHOOK, AUTHORITY),
+    configuration=MeshConfiguration(),
+    bundles=("proa.dev:workload:v1",),
+    rehearsal=Injected(),
+)
+
+
+def node(**more: Any) -> dict[str, Any]:
+    assert not isinstance(SOUND.nodes, Unread)
+    return {"nodes": (*SOUND.nodes, dataclasses.replace(SOUND.nodes[0], name="two", **more))}
+
+
+def labelled(name: str = "cart", annotations: dict[str, str] | None = None, **labels: str) -> dict[str, Any]:
+    spelled = {key.replace("__", "/").replace("_", "."): value for key, value in labels.items()}
+    return {"namespaces": (Namespace(name, spelled, annotations or {}, terminating=False),)}
+
+
+def entry(
+    configuration: str, name: str, selector: Any = None, service: str = "other/it", trusted: str = "eA=="
+) -> Entry:
+    return Entry(configuration, name, selector or {}, {}, service, trusted)
+
+
+ISTIO = entry(
+    "istio-sidecar-injector", "namespace.sidecar-injector.istio.io", {"matchLabels": {"istio-injection": "enabled"}}
+)
+LINKERD = entry("linkerd-proxy-injector-webhook-config", "linkerd-proxy-injector.linkerd.io")
+FORBIDDING = {"proa.dev/inject": "enabled", "pod-security.kubernetes.io/enforce": "baseline"}
+FAULTS: dict[str, list[dict[str, Any]]] = {
+    "kubernetes_too_old": [{"version": "v1.36.4"}, {"version": "?"}],
+    "api_not_served": [{"unserved": ("podcertificaterequests.certificates.k8s.io/v1",)}],
+    "permission_missing": [{"denied": (Right("create", NAMESPACES),)}],
+    "no_linux_node": [
+        {"nodes": ()},
+        {"nodes": (Node("one", ready=False, system="linux", kernel="6.1", kubelet="v1.37.0"),)},
+        {"nodes": (Node("one", ready=True, system="windows", kernel="10.0", kubelet="v1.37.0"),)},
+    ],
+    "kernel_too_old": [node(kernel="5.1.21")],
+    "kubelet_too_old": [node(kubelet="v1.36.9")],
+    "windows_node": [node(system="windows", kernel="10.0.20348", kubelet="v1.36.0")],
+    "namespace_terminating": [{"namespaces": (Namespace("proa-system", {}, {}, terminating=True),)}],
+    "pod_security_forbids_injection": [{"namespaces": (Namespace("cart", FORBIDDING, {}, terminating=False),)}],
+    "label_not_understood": [
+        {"namespaces": (Namespace("cart", {"proa.dev/inject": "yes"}, {}, terminating=False),)},
+        {"namespaces": (Namespace("cart", {"proa.dev/on-failure": "Open"}, {}, terminating=False),)},
+    ],
+    "other_mesh_collides": [
+        {
+            "entries": (ISTIO,),
+            "namespaces": (
+                Namespace("cart", {"proa.dev/inject": "true", "istio-injection": "enabled"}, {}, terminating=False),
+            ),
+        },
+        {
+            "entries": (LINKERD,),
+            "namespaces": (
+                Namespace("cart", {"proa.dev/inject": "true"}, {"linkerd.io/inject": "enabled"}, terminating=False),
+            ),
+        },
+    ],
+    "other_mesh_present": [{"entries": (ISTIO,)}, {"entries": (LINKERD,)}],
+    "another_proa": [{"entries": (entry("proa", "x.proa.dev", {"matchLabels": {"proa.dev/inject": "enabled"}}),)}],
+}
+FAULTS_INSTALLED: dict[str, list[dict[str, Any]]] = {
+    "not_installed": [{"deployments": ()}, {"deployments": (WEBHOOK,)}],
+    "deployment_not_ready": [
+        {"deployments": (dataclasses.replace(WEBHOOK, available=1), AUTHORITY)},
+        {"deployments": (dataclasses.replace(WEBHOOK, observed=False), AUTHORITY)},
+    ],
+    "version_differs": [{"version": "0.2.0"}],
+    "configuration_missing": [{"configuration": NoConfiguration("ConfigMap proa-system/proa is missing")}],
+    "configuration_invalid": [{"configuration": BadConfiguration(("proxy.concurrency: found 0",))}],
+    "trust_bundle_missing": [{"bundles": ()}],
+    "registration_missing": [{"cluster": dataclasses.replace(SOUND, entries=())}],
+    "registration_untrusted": [
+        {
+            "cluster": dataclasses.replace(
+                SOUND, entries=(entry("proa-webhook", "a", service="proa-system/proa-webhook", trusted=""),)
+            )
+        }
+    ],
+    "registration_orphaned": [
+        {
+            "cluster": dataclasses.replace(
+                SOUND, entries=(entry("proa-webhook-old", "a", service="proa-system/proa-webhook-old"),)
+            )
+        }
+    ],
+    "revision_not_installed": [
+        {
+            "cluster": dataclasses.replace(
+                SOUND, namespaces=(Namespace("cart", {"proa.dev/rev": "blue"}, {}, terminating=False),)
+            )
+        },
+        {"cluster": dataclasses.replace(SOUND, entries=())},
+    ],
+    "injection_fails": [{"rehearsal": Bare()}, {"rehearsal": Rejected("failed calling webhook")}],
+}
+
+
+def failed(report: tuple[Row, ...]) -> set[str]:
+    return {row.code for row in report if isinstance(row.outcome, Failed)}
+
+
+def test_a_sound_cluster_and_a_sound_installation_pass_every_check() -> None:
+    report = (*rows(PREFLIGHT, SOUND), *rows(POSTFLIGHT, INSTALLED))
+    assert {row.outcome for row in report} == {Passed()}
+
+
+@pytest.mark.parametrize(("code", "fault"), [(code, fault) for code, faults in FAULTS.items() for fault in faults])
+def test_what_is_wrong_with_a_cluster_is_found_by_its_check(code: str, fault: dict[str, Any]) -> None:
+    assert code in failed(rows(PREFLIGHT, dataclasses.replace(SOUND, **fault)))
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"), [(code, fault) for code, faults in FAULTS_INSTALLED.items() for fault in faults]
+)
+def test_what_is_wrong_with_an_installation_is_found_by_its_check(code: str, fault: dict[str, Any]) -> None:
+    assert code in failed(rows(POSTFLIGHT, dataclasses.replace(INSTALLED, **fault)))
+
+
+def test_every_check_is_shown_to_fail() -> None:
+    assert [check.code for check in PREFLIGHT] == list(FAULTS)
+    assert [check.code for check in POSTFLIGHT] == list(FAULTS_INSTALLED)
+
+
+def test_no_two_messages_have_the_same_code() -> None:
+    codes = [check.code for check in (*PREFLIGHT, *POSTFLIGHT)]
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("part", ["denied", "nodes", "namespaces", "entries"])
+def test_a_check_of_what_could_not_be_read_is_not_made_and_says_why(part: str) -> None:
+    report = rows(PREFLIGHT, dataclasses.replace(SOUND, **{part: Unread("you may not list nodes")}))
+    outcomes = {row.outcome for row in report}
+    assert outcomes == {Passed(), NotMade("you may not list nodes")}
+    assert problems(report) == ()
+
+
+def test_only_problems_keep_proa_from_being_installed() -> None:
+    report = rows(PREFLIGHT, dataclasses.replace(SOUND, **node(system="windows"), version="v1.20.0"))
+    assert {row.code for row in report if isinstance(row.outcome, Failed)} == {"kubernetes_too_old", "windows_node"}
+    assert [row.code for row in problems(report)] == ["kubernetes_too_old"]
+    assert all(row.severity is Severity.PROBLEM for row in problems(report))
+
+
+def test_a_mesh_beside_proa_is_a_problem_only_where_a_namespace_asks_for_both() -> None:
+    report = rows(PREFLIGHT, dataclasses.replace(SOUND, entries=(ISTIO, LINKERD)))
+    assert failed(report) == {"other_mesh_present"}
+
+
+names_ = st.text("abc", min_size=1, max_size=3)
+labels = st.dictionaries(
+    st.sampled_from(["proa.dev/inject", "proa.dev/rev", "proa.dev/on-failure", "istio-injection", "x"]),
+    st.sampled_from(["enabled", "disabled", "open", "blue", ""]),
+)
+clusters = st.builds(
+    Cluster,
+    version=st.text(max_size=8) | st.just("v1.37.1"),
+    unserved=st.tuples(),
+    denied=st.tuples() | st.builds(Unread, names_),
+    nodes=st.lists(
+        st.builds(Node, names_, st.booleans(), st.sampled_from(["linux", "windows", ""]), names_, names_)
+    ).map(tuple)
+    | st.builds(Unread, names_),
+    namespaces=st.lists(st.builds(Namespace, names_, labels, labels, st.booleans())).map(tuple)
+    | st.builds(Unread, names_),
+    entries=st.lists(
+        st.sampled_from([ISTIO, LINKERD, entry("proa-webhook-blue", "b", service="proa-system/proa-webhook-blue")])
+    ).map(tuple)
+    | st.builds(Unread, names_),
+)
+
+
+@given(clusters)
+def test_whatever_was_found_every_row_says_something(survey: Cluster) -> None:
+    for row in (*rows(PREFLIGHT, survey), *rows(POSTFLIGHT, dataclasses.replace(INSTALLED, cluster=survey))):
+        match row.outcome:
+            case Failed(found):
+                assert found
+                assert all(found)
+            case NotMade(why):
+                assert why
+            case Passed():
+                pass
