@@ -11,8 +11,15 @@ import click
 from proa.errors import Invalid, ProaError, shown
 
 _COMMANDS: Final = {
+    "check": "cli.check:check",
     "demo": "cli.demo:demo",
+    "explain": "cli.explain:explain",
     "inject": "cli.inject:inject",
+    "install": "cli.install:install",
+    "status": "cli.status:status",
+    "uninject": "cli.uninject:uninject",
+    "uninstall": "cli.uninstall:uninstall",
+    "upgrade": "cli.upgrade:upgrade",
     "version": "cli.version:version",
 }
 """Name to module and attribute: a command that is not run costs nothing."""
@@ -55,7 +62,14 @@ class _Commands(click.Group):
         except click.NoSuchOption as error:
             raise _explained(error) from error
         except ProaError as error:
-            raise _Refusal(str(error)) from error
+            raise _Refusal(_with_remedy(error)) from error
+
+
+def _with_remedy(error: ProaError) -> str:
+    """A failure that is no mistake in the input needs more than its words."""
+    remedies = import_module("installation.obstacles")
+    known = remedies.remedy(error.code)
+    return f"{error}\n  → {known}" if known else str(error)
 
 
 def _explained(error: click.NoSuchOption) -> click.UsageError:

@@ -1,0 +1,122 @@
+"""`proa explain`. Shell."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import click
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.cluster import cluster_options, connected_run, output_option
+from cli.printing import console
+from installation.explanation import Answer, Asked, Edit, Explanation, Step, Verdict
+from installation.offline import Traced, traced
+from installation.tracing import traced_pod
+from proa import names
+from proa.mesh import MeshConfiguration, mesh_configuration
+
+_LONGEST: Final = 100
+"""Characters of a value of the patch; `-o json` has all of it."""
+_COLOURS: Final = {
+    Answer.YES: "bold green",
+    Answer.REFUSED: "bold red",
+    Answer.NOT_REACHED: "dim",
+    Answer.NO: "default",
+}
+
+
+@click.command()
+@click.argument("pod", required=False)
+@click.option("-n", "--namespace", default="default", show_default=True, help="The pod's namespace.")
+@click.option("-f", "--file", "stream", type=click.File("rb"), help="Manifests instead of a pod; - is stdin.")
+@click.option("--config", type=click.File("rb"), help="With -f: the mesh configuration, instead of the defaults.")
+@cluster_options
+@output_option
+@click.pass_context
+def explain(ctx: click.Context, /, kubeconfig: Path | None, context: str | None, output: str, **options: Any) -> None:
+    """Say why POD (or NAMESPACE/POD), or each pod of a file, is injected or is not.
+
+    Shows every rule of the decision and what came of it, the webhook entry that matches or what keeps the pod from
+    each, and the patch. With -f no cluster is asked. Exits with 1 where a pod is refused, 2 where it cannot be said.
+    """
+    if (options["pod"] is None) == (options["stream"] is None):
+        raise click.UsageError("give either a POD or -f FILE")
+    found: tuple[Traced, ...]
+    if options["stream"] is None:
+        namespace, name = _place(options["pod"], options["namespace"])
+        found = (connected_run(kubeconfig, context, lambda client: traced_pod(client, namespace, name)),)
+    else:
+        found = traced(options["stream"].read(), _configuration(options["config"]))
+    if output == "json":
+        click.echo(json.dumps([asdict(each) for each in found], indent=2))
+    else:
+        _show(found, console())
+    ctx.exit(1 if any(each.explanation.verdict is Verdict.REFUSED for each in found) else 0)
+
+
+def _place(pod: str, namespace: str) -> tuple[str, str]:
+    before, slash, name = pod.removeprefix("pod/").rpartition("/")
+    return (before, name) if slash else (namespace, name)
+
+
+def _configuration(file: BinaryIO | None) -> MeshConfiguration:
+    return MeshConfiguration() if file is None else mesh_configuration(file.read())
+
+
+def _show(found: tuple[Traced, ...], out: Console) -> None:
+    if not found:
+        out.print("There is no pod in the file.")
+    for each in found:
+        out.print(f"[bold]{escape(each.title)}[/]: {escape(each.explanation.conclusion)}", soft_wrap=True)
+        for note in each.notes:
+            out.print(f"[dim]note:[/] {escape(note)}", soft_wrap=True)
+        _show_explanation(each.explanation, out)
+
+
+def _show_explanation(told: Explanation, out: Console) -> None:
+    rules = _table("Rules, in their order; the first that says yes decides", "", "rule", "what it says")
+    for step in told.steps:
+        rules.add_row(f"[{_COLOURS[step.answer]}]{step.answer}[/]", step.code, _sentence(step))
+    out.print(rules)
+    entries = _table("Webhook entries that the API server compares the pod with", "", "entry", "")
+    others = [entry for entry in told.entries if f" {names.REVISION}" in entry.stopped]
+    for entry in told.entries:
+        if entry not in others:
+            entries.add_row(*_entry(entry))
+    if others:
+        entries.add_row("no", f"{len(others)} others", f"the namespace's {names.REVISION} chooses another revision")
+    out.print(entries)
+    if told.edits:
+        out.print(f"Patch: {len(told.edits)} operations; -o json shows them whole", soft_wrap=True)
+        for edit in told.edits:
+            out.print(f"  {edit.operation} {escape(edit.path)}{_value(edit)}", soft_wrap=True)
+        out.print()
+
+
+def _sentence(step: Step) -> str:
+    return escape(f"{step.sentence}: {step.note}" if step.note else step.sentence)
+
+
+def _entry(entry: Asked) -> tuple[str, str, str]:
+    if entry.stopped:
+        return "no", escape(entry.entry), escape(entry.stopped)
+    fate = "is refused" if entry.fails == "Fail" else "gets in bare"
+    return "[bold green]yes[/]", escape(entry.entry), f"while no webhook answers, the pod {fate}"
+
+
+def _value(edit: Edit) -> str:
+    if edit.operation == "remove":
+        return ""
+    written = json.dumps(edit.value)
+    return escape(f" {written}" if len(written) <= _LONGEST else f" {written[:_LONGEST]}…")
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_header=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
