@@ -1,12 +1,29 @@
 # One image for every process of Proa; the pod that runs it says which. The base must be Debian 12 or newer, or a kin.
 ARG BASE=docker.io/library/debian:bookworm-slim
 
-FROM ${BASE} AS build
+FROM ${BASE} AS python
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
+
+FROM python AS requirements
+COPY pyproject.toml ./
+RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+        > requirements.txt
+
+# In a layer of their own, of what their list says: they change far less often than the project does.
+FROM python AS dependencies
+COPY constraints.txt ./
+COPY --from=requirements /src/requirements.txt ./
+RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/proa \
+    && /opt/pip/bin/pip --python /opt/proa/bin/python install --no-cache-dir --no-compile --constraint constraints.txt \
+        --requirement requirements.txt \
+    # Compiled here once: a pod's file system is read-only, and a process would compile its modules at every start.
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/proa/lib
+
+FROM dependencies AS build
+COPY pyproject.toml README.md ./
 COPY proa proa
 COPY proxy proxy
 COPY kube kube
@@ -17,18 +34,16 @@ COPY discovery discovery
 COPY installation installation
 COPY demo demo
 COPY cli cli
-RUN python3 -m venv /opt/proa \
-    && /opt/proa/bin/pip install --no-cache-dir --constraint constraints.txt . \
-    # Compiled here once: a pod's file system is read-only, and proa-init would compile its modules at every start.
-    && /opt/proa/bin/python -m compileall -q /opt/proa/lib \
-    && /opt/proa/bin/pip uninstall --yes pip
+RUN /opt/pip/bin/pip --python /opt/proa/bin/python install --no-cache-dir --no-compile --no-deps --prefix /opt/own . \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash -s /opt/own -p /opt/proa /opt/own/lib
 
 FROM ${BASE}
 # nftables is all that proa-init asks of the system; neither iproute2 nor a shell is used.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 nftables \
     && rm -rf /var/lib/apt/lists/*
-COPY --from=build /opt/proa /opt/proa
+COPY --from=dependencies /opt/proa /opt/proa
+COPY --from=build /opt/own /opt/proa
 ENV PATH=/opt/proa/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532
 ENTRYPOINT ["proa"]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.proa-installed
 
-.PHONY: help setup system demo test lint types unit cluster cluster-down bench clean
+.PHONY: help setup system cluster-system demo test lint types unit cluster-suite cluster cluster-down bench clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -23,7 +23,7 @@ system: ## Install what the machine lacks, or say what it is
 demo: $(STAMP) system ## Inject, intercept, certify and encrypt real traffic on this machine
 	@$(BIN)/proa demo
 
-test: $(STAMP) system lint types unit ## Everything that CI runs
+test: $(STAMP) system cluster-system lint types unit cluster-suite ## Everything that CI runs
 
 lint:
 	$(BIN)/ruff check .
@@ -35,11 +35,16 @@ types:
 	$(BIN)/pyright --project pyproject.toml
 
 unit:
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore=tests/cluster_suite
 
-cluster: $(STAMP) ## Start a real one-node Kubernetes 1.37 on this machine, with Proa's image (root, Go 1.26)
+cluster-suite: # On the cluster that is up, or on one that is started and taken down
+	$(BIN)/pytest tests/cluster_suite --durations=10
+
+cluster-system:
 	@./tools/system-packages containerd=containerd runc=runc /usr/lib/cni/bridge=containernetworking-plugins \
 		busybox=busybox-static sysctl=procps buildah=buildah debootstrap=debootstrap
+
+cluster: $(STAMP) cluster-system ## Start a real one-node Kubernetes 1.37 on this machine, with Proa's image (root, Go 1.26)
 	@$(BIN)/python tests/cluster/up.py && $(BIN)/python tests/cluster/load.py
 
 cluster-down: ## Remove every trace of it

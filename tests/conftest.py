@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from launcher import machine, node
+from proa.errors import ProaError
 from proa.mesh import MeshConfiguration
 from support.echo import Echo
 from support.rooms import Room, awaited, made_rooms
@@ -23,16 +25,35 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The one place that decides whether a test of the real kernel can run; under CI it must."""
-    if item.get_closest_marker("netns") is None:
-        return
+    """The one place that decides whether a test of the real kernel or a real cluster can run; under CI it must."""
+    for marker, lacking in (("netns", _lacking_for_namespaces), ("cluster", _lacking_for_a_cluster)):
+        if item.get_closest_marker(marker) is None or not (reason := lacking()):
+            continue
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+def _lacking_for_namespaces() -> str:
     lacking = [name for name in NEEDED if not shutil.which(name)]
     if os.geteuid() == 0 and not lacking:
-        return
-    reason = f"network namespaces need root and {', '.join(NEEDED)}; lacking: {', '.join(lacking) or 'root'}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        return ""
+    return f"network namespaces need root and {', '.join(NEEDED)}; lacking: {', '.join(lacking) or 'root'}"
+
+
+def _lacking_for_a_cluster() -> str:
+    if os.environ.get("PROA_TEST_CLUSTER") == "1":
+        lacking = [] if shutil.which("kubectl") else ["kubectl"]
+        return ", ".join(lacking + ([] if os.environ.get("KUBECONFIG") else ["KUBECONFIG"]))
+    try:
+        machine.require_root()
+        machine.check_image_tools()
+        # One that is up needs nothing more.
+        if node.first_process() is None:
+            machine.check_machine()
+    except ProaError as problem:
+        return f"a cluster on this machine: {problem}"
+    return ""
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import sys
 
 from launcher import machine, node
 from launcher.progress import Progress, alone
-
 from proa.errors import ProaError
 
 

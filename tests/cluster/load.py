@@ -4,10 +4,9 @@ import subprocess
 import sys
 
 from launcher import machine, node
-from launcher.packing import import_archive
+from launcher.packing import import_archive, import_image, own_images
 from launcher.product import product_archive
 from launcher.progress import Progress, alone
-
 from proa.errors import ProaError
 from proa.mesh import MeshConfiguration
 
@@ -24,15 +23,16 @@ def main() -> int:
             if node.first_process() is None:
                 progress.tell(f"built {archive}; no cluster is up to import it into")
                 return 1
-            progress.tell(f"importing {name}")
-            import_archive(archive)
+            for image in own_images():
+                import_image(image)
+            news = import_archive(name, archive)
     except (ProaError, subprocess.CalledProcessError) as problem:
         progress.tell(f"failed: {problem}")
         return 1
     except KeyboardInterrupt:
         progress.tell("interrupted")
         return 130
-    progress.tell(f"pods can run {name}")
+    progress.tell(f"pods can run {name}{'' if news else ', as before'}")
     return 0
 
 

@@ -6,7 +6,6 @@ import sys
 from launcher import cluster, machine, node
 from launcher.layout import COMMANDS, KUBECONFIG, LOGS
 from launcher.progress import Progress, alone
-
 from proa.errors import ProaError
 
 _USE = f"""

@@ -24,19 +24,21 @@ def proa() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
 
 @pytest.fixture
 def leftovers() -> Callable[[], list[str]]:
-    """Answers every trace of a demo: namespaces, files, mounts, processes."""
+    """Answers every trace of a demo: namespaces, files, mounts, processes that were not there before."""
+    before = _processes()
 
     def found() -> list[str]:
         namespaces = [str(entry) for entry in Path("/run/netns").glob("proa-demo-*")]
         files = [str(DIRECTORY)] if DIRECTORY.exists() else []
         mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if "proa-demo" in line]
-        return namespaces + files + mounts + _processes()
+        return namespaces + files + mounts + [command for pid, command in _processes().items() if pid not in before]
 
     return found
 
 
-def _processes() -> list[str]:
-    found = []
+def _processes() -> dict[str, str]:
+    """Command lines by number. A cluster on the same machine has sidecars too, with the same command lines."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -48,5 +50,5 @@ def _processes() -> list[str]:
                 or "/var/run/proa.dev/" in command
                 or "http.server --bind :: 8080 --directory /srv" in command
             ):
-                found.append(command)
+                found[entry.name] = command
     return found

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,15 +110,24 @@ def write_bootstrap(configuration: MeshConfiguration, directory: Path) -> Path:
 
 
 @contextmanager
-def running_sidecar(room: Room, configuration: MeshConfiguration, identity: dict[str, bytes]) -> Iterator[Sidecar]:
-    """Envoy as the webhook starts it, once it is ready; the room's traffic is intercepted by proa-init."""
+def running_sidecar(
+    room: Room,
+    configuration: MeshConfiguration,
+    identity: dict[str, bytes],
+    own: Sequence[str] = (),
+    init: Sequence[str] = (),
+) -> Iterator[Sidecar]:
+    """Envoy as the webhook starts it, once it is ready; the room's traffic is intercepted by proa-init.
+
+    *own* and *init* are the arguments that this pod's Envoy and proa-init get beside those of all pods.
+    """
     with tempfile.TemporaryDirectory(prefix="proa-sidecar-") as temporary, ExitStack() as stack:
         directory = Path(temporary)
         directory.chmod(0o755)
         bootstrap = write_bootstrap(configuration, directory)
         publish(directory / "identity", identity, mode=0o600, owner=names.PROXY_UID)
         log = stack.enter_context((directory / "log").open("wb"))
-        room.run(sys.executable, "-m", "init")
+        room.run(sys.executable, "-m", "init", *init)
         command = [
             *("setpriv", f"--reuid={names.PROXY_UID}", f"--regid={names.PROXY_GID}", "--clear-groups"),
             # Only for the binary, which may be installed where no other user can look.
@@ -126,6 +135,7 @@ def running_sidecar(room: Room, configuration: MeshConfiguration, identity: dict
             *(str(envoy_binary()), "--config-path", str(bootstrap), "--concurrency", "1", "--log-level", "warning"),
             *("--service-node", "web.shop", "--service-cluster", "web.shop", "--disable-hot-restart"),
             *("--file-flush-interval-msec", "10"),
+            *own,
         ]
         process = stack.enter_context(room(subprocess.Popen, command, stdout=log, stderr=log))
         stack.callback(process.kill)

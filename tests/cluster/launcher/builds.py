@@ -30,6 +30,8 @@ KUBERNETES: Final = Program(
 )
 COREDNS: Final = Program("coredns")
 PAUSE: Final = Program("pause")
+PEER: Final = Program("peer")
+HELM: Final = Program("helm")
 
 
 def cache() -> Path:

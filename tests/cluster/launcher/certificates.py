@@ -12,6 +12,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
 from launcher.layout import API_SERVICE_ADDRESSES, DOMAIN, NODE, NODE_ADDRESSES
 
 _LIFETIME: Final = timedelta(days=365)

@@ -19,7 +19,6 @@ from launcher.layout import (
     POD_RANGES,
     SERVER,
 )
-
 from proa.json import Json
 
 PAUSE_IMAGE: Final = "localhost/pause:1"

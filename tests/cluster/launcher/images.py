@@ -37,10 +37,10 @@ def dns_image(program: Path) -> Image:
     return Image("localhost/coredns:1", {"coredns": program}, ("/coredns",), {})
 
 
-def busybox_image(program: Path, applets: Iterable[str]) -> Image:
-    """A shell, wget, nc and httpd for tests."""
+def busybox_image(program: Path, applets: Iterable[str], peer: Path) -> Image:
+    """A shell for tests, and `peer`, which serves and gets pages and answers every kind of probe."""
     links = {f"bin/{applet}": "busybox" for applet in applets if applet != "busybox"}
-    return Image("localhost/busybox:1", {"bin/busybox": program}, (), links)
+    return Image("localhost/busybox:1", {"bin/busybox": program, "bin/peer": peer}, (), links)
 
 
 def envoy_image(name: str, program: Path, libraries: Iterable[Path]) -> Image:

@@ -16,6 +16,8 @@ RUN: Final = Path("/run") / NAME
 NODE_VAR: Final = STATE / "var"
 NODE_TMP: Final = STATE / "tmp"
 TUNABLES: Final = STATE / "tunables"
+IMPORTED: Final = STATE / "imported"
+"""Which images the node has: a file for each name, holding what it was made from."""
 LOGS: Final = STATE / "log"
 """Of the parts, one file each."""
 KUBECONFIG: Final = STATE / "kubeconfig"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -57,6 +58,26 @@ def connect_node() -> None:
 
 def start(part: Part) -> Running:
     return _started(Part(part.name, commands.inside(_first_process(), part.command)))
+
+
+def restart(part: Part) -> None:
+    """End *part* as a crash would, and start it again; the containers that it had started run on."""
+    process = _process(part)
+    os.kill(process, signal.SIGKILL)
+    _require(lambda: not Path(f"/proc/{process}").exists(), f"the end of {part.name}")
+    start(part)
+
+
+def _process(part: Part) -> int:
+    """The machine's number of the process of *part*. Raises PartFailed where none runs."""
+    node = Path(f"/proc/{_first_process()}/ns/pid").readlink()
+    command = b"".join(word.encode() + b"\0" for word in part.command)
+    for entry in Path("/proc").glob("[0-9]*"):
+        # A process may end while it is looked at.
+        with suppress(OSError):
+            if (entry / "cmdline").read_bytes() == command and (entry / "ns/pid").readlink() == node:
+                return int(entry.name)
+    raise PartFailed(part.name, last_lines(part.name))
 
 
 def wait(running: Sequence[Running], awaited: str, condition: Callable[[], bool], seconds: float) -> None:

@@ -8,13 +8,13 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from launcher import builds, images
 from launcher.configuration import PAUSE_IMAGE
 from launcher.images import Image
-from launcher.layout import CONTAINERD_SOCKET
-
+from launcher.layout import CONTAINERD_SOCKET, IMPORTED
 from proa.errors import Invalid
 from proa.mesh import MeshConfiguration
 
@@ -27,22 +27,49 @@ def own_images() -> tuple[Image, ...]:
     return (
         images.pause_image(PAUSE_IMAGE, builds.built(builds.PAUSE)),
         images.dns_image(builds.built(builds.COREDNS)),
-        images.busybox_image(busybox, _output(str(busybox), "--list").split()),
+        images.busybox_image(busybox, _output(str(busybox), "--list").split(), builds.built(builds.PEER)),
         images.envoy_image(MeshConfiguration().proxy.image, envoy, images.libraries(listing)),
     )
 
 
-def import_image(image: Image) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        archive = Path(directory) / "image.tar"
-        _pack(image, archive)
-        import_archive(archive)
+def import_image(image: Image) -> bool:
+    """Make *image* known to the kubelet. False if the node has it already, of the same files."""
+    content = repr((image, [_state(file) for file in image.files.values()]))
+
+    def packed_and_imported() -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            archive = Path(directory) / "image.tar"
+            _pack(image, archive)
+            _import(archive)
+
+    return _once(image.name, content, packed_and_imported)
 
 
-def import_archive(archive: Path) -> None:
-    """Make the images of a docker *archive* known to the kubelet."""
+def import_archive(name: str, archive: Path) -> bool:
+    """The same for the image *name* in a docker *archive*, whose file name tells its content."""
+    return _once(name, archive.name, lambda: _import(archive))
+
+
+def _import(archive: Path) -> None:
     runtime = ("ctr", "--address", str(CONTAINERD_SOCKET), "--namespace", "k8s.io")
     subprocess.run([*runtime, "images", "import", archive], check=True, stdout=subprocess.DEVNULL)
+
+
+def _once(name: str, content: str, act: Callable[[], None]) -> bool:
+    """Do *act* unless it was done for the same *name* and *content* since this cluster was started."""
+    record = IMPORTED / hashlib.sha256(name.encode()).hexdigest()[:16]
+    if record.exists() and record.read_text() == content:
+        return False
+    act()
+    IMPORTED.mkdir(exist_ok=True)
+    record.write_text(content)
+    return True
+
+
+def _state(file: Path) -> tuple[int, int]:
+    """Of an image's *file*, instead of its hash: Envoy has 100 MB."""
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _pack(image: Image, archive: Path) -> None:

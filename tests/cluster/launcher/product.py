@@ -16,6 +16,8 @@ from launcher.sources import Mirror, code_name, context, mirror, pip_settings
 _REPOSITORY: Final = Path(__file__).parents[3]
 _BUNDLE: Final = "/etc/ssl/certs/machine.crt"
 """In the base: the certificates that the machine's pip trusts."""
+_MOST_IMAGES: Final = 100
+"""In buildah's store, which keeps every layer that it ever made: some gigabytes. The next build makes its own anew."""
 
 
 def product_archive(name: str) -> Path:
@@ -34,6 +36,8 @@ def product_archive(name: str) -> Path:
 
 
 def _build(name: str, base: Path, archive: Path) -> None:
+    if len(_buildah("images", "--all", "--quiet").splitlines()) > _MOST_IMAGES:
+        _buildah("rmi", "--all", "--force")
     parent = _imported(base)
     # Layers are kept: only what follows the first changed file is made again.
     options = ("--isolation", "chroot", "--pull-never", "--layers", "--build-arg", f"BASE={parent}")

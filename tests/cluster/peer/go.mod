@@ -1,0 +1,3 @@
+module proa.dev/tests/cluster/peer
+
+go 1.26.0

@@ -1,0 +1,111 @@
+"""The cluster goes on while webhooks come and go, and says what to do when there is none."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import pytest
+
+from proa import names
+from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec
+from support.mesh import IN_MESH, Mesh, carries
+
+PODS = 200
+AT_ONCE = 4
+GATED = {"schedulingGates": [{"name": "proa.dev/never"}]}
+"""What matters is the admission: such a pod is stored and never started."""
+SELECTOR = f"--selector=app.kubernetes.io/name={names.WEBHOOK}"
+
+
+def webhooks(mesh: Mesh) -> set[str]:
+    """The pods that are ready to answer."""
+    return {
+        each["metadata"]["name"]
+        for each in mesh.system.json("pods", SELECTOR)
+        if "deletionTimestamp" not in each["metadata"]
+        and any(it["type"] == "Ready" and it["status"] == "True" for it in each["status"].get("conditions", []))
+    }
+
+
+class Creating:
+    """Creates pods, a few at a time, until there are enough and it is told to end."""
+
+    def __init__(self, inside: Kubectl) -> None:
+        self._inside = inside
+        self._stop = threading.Event()
+        self.created = 0
+        self.refused: list[str] = []
+        self._thread = threading.Thread(target=self._create)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _create(self) -> None:
+        while self.created < PODS or not self._stop.is_set():
+            numbers = range(self.created, self.created + AT_ONCE)
+            try:
+                self._inside.create(*(pod(f"pod-{number}", pod_spec("true", **GATED)) for number in numbers))
+            except Failed as failed:
+                self.refused.append(failed.output)
+            self.created += AT_ONCE
+
+
+def test_no_pod_is_lost_while_every_webhook_is_replaced(mesh: Mesh, injected: Kubectl) -> None:
+    former = eventually(lambda: _two(webhooks(mesh)), "two webhooks", 60)
+    with Creating(injected) as creating:
+        for name in former:
+            mesh.system("delete", "pod", name, "--wait=false")
+            eventually(lambda name=name: _two(webhooks(mesh) - {name}), f"a webhook in place of {name}", 90)
+    assert creating.refused == []
+    found = injected.json("pods")
+    assert len(found) == creating.created >= PODS
+    assert [each["metadata"]["name"] for each in found if not carries(each)] == []
+
+
+def _two(found: set[str]) -> set[str]:
+    return found if len(found) >= 2 else set()
+
+
+@contextmanager
+def no_webhook(mesh: Mesh) -> Iterator[None]:
+    replicas = mesh.system.json(f"deployment/{names.WEBHOOK}")["spec"]["replicas"]
+    mesh.system("scale", f"deployment/{names.WEBHOOK}", "--replicas=0")
+    try:
+        mesh.system("wait", "pods", SELECTOR, "--for=delete", "--timeout=90s")
+        yield
+    finally:
+        mesh.system("scale", f"deployment/{names.WEBHOOK}", f"--replicas={replicas}")
+        mesh.system.ready(f"deployment/{names.WEBHOOK}")
+        eventually(mesh.injects, "injection")
+
+
+def test_without_a_webhook_a_closed_namespace_refuses_and_an_open_one_lets_in_and_status_tells(
+    mesh: Mesh, injected: Kubectl
+) -> None:
+    open_labels = {**IN_MESH, names.ON_FAILURE: "open"}
+    with mesh.kubectl.new_namespace(f"{injected.namespace}-open", open_labels) as let_in:
+        with no_webhook(mesh):
+            with pytest.raises(Failed) as refusal:
+                injected.apply(pod("app", pod_spec("sleep", "infinity")))
+            let_in.apply(pod("app", pod_spec("sleep", "infinity")))
+        # An admin reads which registration, which of its failure modes, which Service, and that nobody is behind it.
+        for word in ("namespace.closed.default.webhook.proa.dev", "proa-webhook.proa-system.svc", "connect"):
+            assert word in refusal.value.output
+        assert not carries(let_in.json("pod/app"))
+        told = json.loads(mesh.proa("status", f"--namespace={let_in.namespace}", "--output=json", status=1))
+        assert [(each["name"], each["state"]) for each in _pods(told)] == [("app", "missing")]
+        injected.apply(pod("app", pod_spec("sleep", "infinity")))
+        assert carries(injected.json("pod/app"))
+
+
+def _pods(told: dict[str, Any]) -> list[dict[str, Any]]:
+    (namespace,) = told["namespaces"]
+    found: list[dict[str, Any]] = namespace["pods"]
+    return found

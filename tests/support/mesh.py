@@ -1,0 +1,157 @@
+"""Proa in a cluster: installed, configured, taken away; and what the pods and Envoys of a mesh tell."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from discovery.files import subscription_files
+from discovery.model import Transport, Workload
+from discovery.resources import resources
+from proa import names
+from proa.identity import TrustDomain, WorkloadIdentity
+from proa.mesh import AccessLog
+from support.kubectl import OF_A_TEST, Failed, Kubectl, eventually, pod, pod_spec
+
+MANIFESTS: Final = Path(__file__).parents[2] / "manifests"
+PROCESSES: Final = (f"deployment/{names.WEBHOOK}", f"deployment/{names.AUTHORITY}")
+IN_MESH: Final = {names.INJECT: "enabled"}
+_FOLLOWED: Final = 12
+"""Answers in a row that show that every replica of the webhook follows a change: the API server asks any of them."""
+_HEARTBEATS: Final = ("componentstatuses", "certificatesigningrequests.certificates.k8s.io")
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    kubectl: Kubectl
+
+    @property
+    def system(self) -> Kubectl:
+        return self.kubectl.within(names.SYSTEM_NAMESPACE)
+
+    @property
+    def installed(self) -> bool:
+        return bool(self.system("get", "--ignore-not-found", *PROCESSES, "--output=name"))
+
+    def restart(self) -> None:
+        """With the image that the node has now."""
+        self.system("rollout", "restart", *PROCESSES)
+        self.system.ready(*PROCESSES, seconds=180)
+
+    def install(self) -> float:
+        """Apply the manifests; the seconds until every process is Ready and pods are injected."""
+        started = time.monotonic()
+        self.kubectl("apply", "--server-side", "--force-conflicts", f"--kustomize={MANIFESTS}")
+        self.system.ready(*PROCESSES, seconds=180)
+        eventually(self.injects, "the first injected pod")
+        return time.monotonic() - started
+
+    def uninstall(self) -> None:
+        self.proa("uninstall", "--yes")
+
+    def proa(self, *arguments: str, status: int = 0) -> str:
+        """What the command wrote: first to standard output, then to standard error."""
+        program = Path(sys.executable).with_name("proa")
+        environment = {"KUBECONFIG": str(self.kubectl.kubeconfig), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        done = subprocess.run(
+            [program, *arguments], env=environment, capture_output=True, text=True, timeout=240, check=False
+        )
+        assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def injects(self) -> bool:
+        """Whether a pod would get its sidecar now."""
+        try:
+            return carries(self.rehearsed())
+        except Failed:
+            return False
+
+    def rehearsed(self) -> dict[str, Any]:
+        """A pod as the API server would store it, in a namespace that nobody labelled."""
+        example = pod("rehearsed", pod_spec("true"), labels=IN_MESH)
+        arguments = ("create", "--dry-run=server", "--filename=-", "--output=json")
+        return json.loads(self.kubectl(*arguments, given=example))
+
+    @contextmanager
+    def configured(self, **settings: object) -> Iterator[None]:
+        """Every webhook goes by *settings*, beside what is configured already, until the end."""
+        former = self.system.json("configmap", names.CONFIGURATION_MAP)["data"][names.CONFIGURATION_KEY]
+        self._configure(yaml.safe_dump({**(yaml.safe_load(former) or {}), **settings}))
+        try:
+            yield
+        finally:
+            self._configure(former)
+
+    def _configure(self, document: str) -> None:
+        before = json.loads(self.rehearsed()["metadata"]["annotations"][names.STATUS])
+        patch = {"data": {names.CONFIGURATION_KEY: document}}
+        self.system("patch", "configmap", names.CONFIGURATION_MAP, "--type=merge", f"--patch={json.dumps(patch)}")
+        answers: list[bool] = []
+
+        def followed() -> bool:
+            answers.append(json.loads(self.rehearsed()["metadata"]["annotations"][names.STATUS]) != before)
+            return len(answers) >= _FOLLOWED and all(answers[-_FOLLOWED:])
+
+        eventually(followed, "every webhook's new configuration", pause=0)
+
+
+def carries(found: dict[str, Any]) -> bool:
+    """Whether a pod has its sidecar."""
+    return any(container["name"] == names.PROXY_CONTAINER for container in found["spec"].get("initContainers", []))
+
+
+def whole_cluster(kubectl: Kubectl) -> dict[str, Any]:
+    """Every cluster-scoped object, by kind and name, as it would be read byte for byte.
+
+    Without what beats on by itself, the node's status, and without the tests' own namespaces and their addresses.
+    """
+    kinds = kubectl("api-resources", "--namespaced=false", "--verbs=list,get", "--output=name").split()
+    asked = ",".join(sorted(set(kinds) - set(_HEARTBEATS)))
+    found = json.loads(kubectl("get", asked, "--output=json", "--show-managed-fields"))["items"]
+    passing = {each["metadata"]["name"] for each in found if OF_A_TEST in each["metadata"].get("labels", {})}
+    return {
+        f"{each['kind']}/{each['metadata']['name']}": _still(each)
+        for each in found
+        if each["metadata"]["name"] not in passing
+        and each.get("spec", {}).get("parentRef", {}).get("namespace") not in passing
+    }
+
+
+def _still(found: dict[str, Any]) -> dict[str, Any]:
+    """*found* without what Kubernetes itself writes as time goes by: a node's status, and when it has last made an
+    aggregated role (`view`, which shows Proa's objects while they are there) out of its parts."""
+    if found["kind"] != "Node" and "aggregationRule" not in found:
+        return found
+    beats = {"resourceVersion", "managedFields"}
+    metadata = {key: value for key, value in found["metadata"].items() if key not in beats}
+    return {**found, "metadata": metadata, "status": {}}
+
+
+def connections(inside: Kubectl, pod_name: str) -> list[dict[str, Any]]:
+    """The access log of a pod's Envoy."""
+    lines = inside("logs", pod_name, f"--container={names.PROXY_CONTAINER}").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def discovered(inside: Kubectl, *pods: dict[str, Any], ports: tuple[int, ...]) -> dict[str, Any]:
+    """The ConfigMap from which sidecars of the namespace know of *pods*, which stand behind sidecars of their own."""
+    workloads = [
+        Workload(
+            WorkloadIdentity(TrustDomain("cluster.local"), inside.namespace, found["spec"]["serviceAccountName"]),
+            tuple(ip_address(each["ip"]) for each in found["status"]["podIPs"]),
+            ports,
+            Transport.MTLS,
+        )
+        for found in pods
+    ]
+    files = subscription_files(resources(workloads, AccessLog.JSON))
+    data = {name: content.decode() for name, content in files.items()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": names.DISCOVERY_VOLUME}, "data": data}
