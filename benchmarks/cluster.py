@@ -1,0 +1,179 @@
+"""What Proa costs in a cluster: to install, a pod's start, and each process idle and at 50 pod creations a second.
+
+On a cluster for tests, by KUBECONFIG (`make cluster` starts one and says where it is): Proa is installed anew.
+At work, every creation is that of a pod that the webhook injects and no node starts, and of a request for a
+certificate that the authority signs: the kubelet's of a real pod, copied. Processes' figures are the kubelet's.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from machine import facts
+
+from kube.client import Client, connected
+from kube.resources import NAMESPACES, POD_CERTIFICATE_REQUESTS, PODS, SERVICE_ACCOUNTS
+from proa import names
+
+IMAGE = os.environ.get("PROA_TEST_IMAGE", "localhost/busybox:1")
+STARTS = 20
+A_SECOND = 50
+SECONDS = 60
+"""Of work, and of idleness before it: the kubelet looks at a process every ten seconds or so."""
+
+
+def told(benchmark: str, **figures: object) -> None:
+    print(json.dumps({"benchmark": benchmark, **figures, **facts()}), flush=True)
+
+
+def proa(*arguments: str) -> None:
+    subprocess.run([Path(sys.executable).with_name("proa"), *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def pod(name: str, namespace: str, **spec: object) -> dict[str, Any]:
+    container = {"name": "app", "image": IMAGE, "command": ["sleep", "infinity"]}
+    metadata = {"name": name, "namespace": namespace}
+    whole = {"containers": [container], "terminationGracePeriodSeconds": 0, **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": whole}
+
+
+@asynccontextmanager
+async def new_namespace(client: Client, **labels: str) -> AsyncIterator[str]:
+    name = f"benchmark-{uuid4().hex[:8]}"
+    metadata = {"name": name, "labels": labels}
+    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    try:
+        while not await client.list(SERVICE_ACCOUNTS, name):
+            await asyncio.sleep(0.1)
+        yield name
+    finally:
+        await client.delete(NAMESPACES, name)
+
+
+async def ready(client: Client, name: str, namespace: str) -> None:
+    def is_ready(found: Any) -> bool:
+        conditions = found["status"].get("conditions", [])
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+    while not is_ready(await client.get(PODS, name, namespace)):
+        await asyncio.sleep(0.03)
+
+
+async def start_seconds(client: Client, namespace: str) -> float:
+    """The median of pods made one after the other: from the creation until Ready."""
+    taken = []
+    for number in range(STARTS):
+        began = time.monotonic()
+        await client.create(PODS, pod(f"pod-{number}", namespace))
+        await ready(client, f"pod-{number}", namespace)
+        taken.append(time.monotonic() - began)
+        await client.delete(PODS, f"pod-{number}", namespace)
+    return round(statistics.median(taken), 2)
+
+
+async def processes(client: Client) -> dict[str, Any]:
+    """By pod of Proa, what the kubelets know of it: when, processor time in nanoseconds, memory in bytes."""
+    pods: list[Any] = list(await client.list(PODS, names.SYSTEM_NAMESPACE))
+    nodes = {each["spec"]["nodeName"] for each in pods}
+    paths = [f"/api/v1/nodes/{node}/proxy/stats/summary" for node in nodes]
+    summaries: list[Any] = [await client.request("GET", path) for path in paths]
+    return {
+        each["podRef"]["name"]: each["containers"][0]
+        for summary in summaries
+        for each in summary["pods"]
+        if each["podRef"]["namespace"] == names.SYSTEM_NAMESPACE
+    }
+
+
+def costs(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Of each process between two looks at it: millicores, and MiB at the second one."""
+    return {name: cost(before[name], after[name]) for name in sorted(before.keys() & after.keys())}
+
+
+def cost(before: Any, after: Any) -> dict[str, float]:
+    first, last = (datetime.fromisoformat(each["cpu"]["time"]) for each in (before, after))
+    spent = (after["cpu"]["usageCoreNanoSeconds"] - before["cpu"]["usageCoreNanoSeconds"]) / 1e9
+    memory = after["memory"]["workingSetBytes"] / 2**20
+    return {"millicores": round(1000 * spent / (last - first).total_seconds(), 1), "memory_mib": round(memory, 1)}
+
+
+async def a_request(client: Client, namespace: str) -> Any:
+    """The kubelet's request for the certificate of a pod that runs."""
+    await client.create(PODS, pod("running", namespace))
+    await ready(client, "running", namespace)
+    (found, *_) = await client.list(POD_CERTIFICATE_REQUESTS, namespace)
+    return found
+
+
+async def work(client: Client, namespace: str, request: Any) -> dict[str, float]:
+    """Create pods and requests at the rate, whether or not earlier ones are answered; what became of them."""
+    gate = [{"name": "proa.dev/never"}]
+    began, tasks = time.monotonic(), list[asyncio.Task[float]]()
+
+    async def creation(number: int) -> float:
+        start = time.monotonic()
+        metadata = {"name": f"copy-{number}", "namespace": namespace}
+        copy = {**request, "metadata": metadata, "status": {}}
+        await client.create(PODS, pod(f"gated-{number}", namespace, schedulingGates=gate))
+        taken = time.monotonic() - start
+        await client.create(POD_CERTIFICATE_REQUESTS, copy)
+        return taken
+
+    for number in range(A_SECOND * SECONDS):
+        await asyncio.sleep(max(0.0, began + number / A_SECOND - time.monotonic()))
+        tasks.append(asyncio.create_task(creation(number)))
+    taken = sorted(await asyncio.gather(*tasks))
+    seconds = time.monotonic() - began
+    found: list[Any] = list(await client.list(PODS, namespace))
+    issued: list[Any] = list(await client.list(POD_CERTIFICATE_REQUESTS, namespace))
+    return {
+        "pods": len(found),
+        "injected": sum(names.STATUS in each["metadata"].get("annotations", {}) for each in found),
+        "certificates": sum("certificateChain" in each.get("status", {}) for each in issued),
+        "pods_a_second": round(len(tasks) / seconds, 1),
+        "creation_median_ms": round(1000 * statistics.median(taken), 1),
+        "creation_p99_ms": round(1000 * taken[int(0.99 * len(taken))], 1),
+    }
+
+
+async def idle(client: Client) -> None:
+    before = await processes(client)
+    await asyncio.sleep(SECONDS)
+    told("cluster: idle", processes=costs(before, await processes(client)))
+
+
+async def at_work(client: Client) -> None:
+    async with new_namespace(client, **{names.INJECT: "enabled"}) as namespace:
+        request = await a_request(client, namespace)
+        before = await processes(client)
+        done = await work(client, namespace, request)
+        # The kubelet's look at a process may be some seconds old; what was spent is then divided by its own time.
+        told("cluster: at work", a_second=A_SECOND, **done, processes=costs(before, await processes(client)))
+
+
+async def benchmarks() -> None:
+    proa("uninstall", "--yes")
+    began = time.monotonic()
+    proa("install")
+    told("cluster: install to Ready", seconds=round(time.monotonic() - began, 1))
+    async with connected() as client:
+        for title, labels in (("without", {}), ("with", {names.INJECT: "enabled"})):
+            async with new_namespace(client, **labels) as namespace:
+                median = await start_seconds(client, namespace)
+                told(f"cluster: pod start {title} injection", pods=STARTS, median_seconds=median)
+        await idle(client)
+        await at_work(client)
+
+
+if __name__ == "__main__":
+    asyncio.run(benchmarks())
