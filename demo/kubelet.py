@@ -89,7 +89,7 @@ class Kubelet:
                 case Sidecar():
                     await _probed(running, container, step.started, started[container.name])
                 case App():
-                    pass
+                    await _begun(running, container, started[container.name])
                 case _:
                     assert_never(step)
         for container in running.pod.containers:
@@ -109,6 +109,17 @@ def _name_files(directory: Path, pod: Pod, network: PodNetwork) -> tuple[Bind, .
 def _started(running: RunningPod, container: Container) -> Started:
     directory = running.directory / container.name
     return runtime.start(running.processes[container.name], running.network.namespace, directory)
+
+
+async def _begun(running: RunningPod, container: Container, started: Started) -> None:
+    """Wait until commands can be run in *container*. Whether it works, its probes say."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            # Nothing tells when another process calls exec.
+            while not runtime.begun(running.directory / container.name) and started.poll() is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    except TimeoutError as error:
+        raise _failure(running, container, f"it did not begin within {_PATIENCE:.0f} s") from error
 
 
 async def _completed(running: RunningPod, container: Container, started: Started) -> None:

@@ -56,6 +56,15 @@ def command_in(directory: Path, argv: Sequence[str]) -> Command:
     return Command(("nsenter", target, *namespaces, "--", *launcher.privileges(process), *argv), process["env"])
 
 
+def begun(directory: Path) -> bool:
+    """Whether the container's command runs: until then its process 1 is the launcher, in the machine's root."""
+    try:
+        command = Path(f"/proc/{_first_process(directory)}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return bool(command) and str(_LAUNCHER).encode() not in command
+
+
 def _first_process(directory: Path) -> int:
     """The container's process 1, seen from here: the only child of `unshare`. Raises ProcessLookupError."""
     parent = int((directory / _PID_FILE).read_text(encoding="ascii"))
