@@ -12,6 +12,7 @@ import pytest
 
 from launcher import node
 from launcher.layout import COMMANDS, KUBECONFIG
+from launcher.progress import alone
 from support.kubectl import Kubectl
 from support.mesh import IN_MESH, Mesh
 
@@ -35,15 +36,17 @@ def kubectl(request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     if os.environ.get("PROA_TEST_CLUSTER") == "1":
         yield Kubectl(shutil.which("kubectl") or "", Path(os.environ["KUBECONFIG"]))
         return
-    ours = node.first_process() is None
-    if ours:
-        _tell(request, "up.py")
-    try:
-        _tell(request, "load.py")
-        yield Kubectl(str(COMMANDS / "kubectl"), KUBECONFIG)
-    finally:
+    # Two runs on one cluster would take each other's installation away.
+    with alone("suite.lock"):
+        ours = node.first_process() is None
         if ours:
-            _tell(request, "down.py")
+            _tell(request, "up.py")
+        try:
+            _tell(request, "load.py")
+            yield Kubectl(str(COMMANDS / "kubectl"), KUBECONFIG)
+        finally:
+            if ours:
+                _tell(request, "down.py")
 
 
 def _tell(request: pytest.FixtureRequest, command: str) -> None:

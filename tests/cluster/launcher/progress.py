@@ -21,9 +21,9 @@ class Progress:
 
 
 @contextmanager
-def alone() -> Generator[None]:
-    """Wait for whoever starts or stops the cluster now, and keep others waiting."""
+def alone(name: str = "lock") -> Generator[None]:
+    """Wait for whoever starts or stops the cluster now, and keep others waiting; for another thing by its *name*."""
     cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "lock").open("w") as lock:
+    with (cache() / name).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
