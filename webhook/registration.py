@@ -210,6 +210,9 @@ def _entries() -> Iterator[_Entry]:
 
     A selector cannot say "absent or one of", so an annotation has two entries: one for each kind of namespace that
     does not opt in by itself.
+
+    Names and their number are for ever: each entry is the leader's too, by its caBundle, so that a server-side apply
+    without it leaves a rest of it, which the API server refuses.
     """
     unlabelled = (_is_absent(names.INJECT),)
     yield _Entry("pod-label", (), _ASKED, ())

@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from base64 import b64encode
@@ -70,7 +71,7 @@ class Installed:
         }
         command = (sys.executable, "-m", "webhook")
         with subprocess.Popen(command, cwd=ROOT, env=told | environment, stderr=subprocess.PIPE, text=True) as process:
-            running = Process(process, int(ports[1]))
+            running = Process(process, int(ports[0]), int(ports[1]))
             try:
                 yield running
             finally:
@@ -83,6 +84,7 @@ class Installed:
 @dataclass
 class Process:
     process: subprocess.Popen[str]
+    port: int
     health_port: int
 
     def __post_init__(self) -> None:
@@ -97,6 +99,10 @@ class Process:
                 return str(refused.read().decode())
         except OSError:
             return "not listening"
+
+    def serves(self, bundle: str) -> bool:
+        """Whether new connections meet the certificate of *bundle*."""
+        return ssl.get_server_certificate(("127.0.0.1", self.port)).strip() in bundle
 
     def unready(self) -> str:
         """Why; `ok` where it is ready."""
@@ -213,8 +219,11 @@ def test_roots_are_rotated_with_an_overlap_and_without_being_unready(installed: 
             certified(installed, issuer, *trusted)
             wanted = base64(ca_bundle(b"".join(root.pem for root in trusted)))
             eventually(lambda wanted=wanted: installed.bundles() == {wanted}, "the caBundle")
+            served = (installed.volume.path / names.CREDENTIAL_BUNDLE).read_text()
+            eventually(lambda served=served: process.serves(served), "the new certificate")
             assert process.unready() == "ok"
-    assert not [line for line in process.said if "self-test failed" in line]
+    events = [json.loads(line)["event"] for line in process.said]
+    assert "self-test failed" not in events[events.index("self-test passed") :]
 
 
 def test_a_bundle_that_somebody_takes_away_is_put_back(installed: Installed) -> None:
