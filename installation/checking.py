@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from installation.checks import Row, problems, rows
 from installation.objects import objects
-from installation.options import DEFAULT_REVISION, VERSION, Options
+from installation.options import DEFAULT_REVISION, Options
 from installation.postflight import POSTFLIGHT
 from installation.preflight import PREFLIGHT
 from installation.reading import read_cluster, read_installation
@@ -12,6 +12,7 @@ from installation.rights import INSTALLING, rights
 from installation.state import Installation, registered
 from installation.survey import Cluster, known
 from kube.client import Client
+from proa.release import VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from installation.options import REPLICAS, VERSION, Options, PodSecurity, Profile, PullPolicy
+from installation.options import REPLICAS, Options, PodSecurity, Profile, PullPolicy
 from installation.trees import listed, number, text, texts
 from proa import names
 from proa.documents import plain, read
 from proa.errors import Invalid, shown
 from proa.json import Json
+from proa.release import VERSION
 from webhook.registration import CERT_MANAGER_ANNOTATION, Trust
 
 _VERSION: Final = "app.kubernetes.io/version"

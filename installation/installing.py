@@ -9,7 +9,6 @@ from installation.apply import Told, apply, planned, remove, wait_ready
 from installation.changes import Keep, Step, title
 from installation.checks import Failed, NotMade, Row, problems, rows
 from installation.installed import Found
-from installation.options import VERSION
 from installation.planning import Given, surplus
 from installation.postflight import ABOUT_OTHERS, POSTFLIGHT
 from installation.preflight import PREFLIGHT
@@ -19,6 +18,7 @@ from installation.rehearsal import stage
 from installation.rights import INSTALLING, rights
 from kube.client import Client
 from proa.json import Json
+from proa.release import VERSION
 
 Planning: TypeAlias = Callable[[Found, str, Given], tuple[Json, ...]]
 """`planning.installing` or `planning.upgrading`."""

@@ -3,8 +3,9 @@
 from typing import Final
 
 from installation.noted import Fields
-from installation.options import DEFAULT_REVISION, VERSION, Options
+from installation.options import DEFAULT_REVISION, Options
 from proa import names
+from proa.release import VERSION
 
 PART_OF: Final = "app.kubernetes.io/part-of"
 COMPONENT: Final = "app.kubernetes.io/component"

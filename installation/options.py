@@ -14,8 +14,6 @@ from proa.sections import section
 from webhook.registration import Revision, Trust
 
 IMAGE: Final = MeshConfiguration().init.image
-VERSION: Final = IMAGE.rpartition(":")[2]
-"""Of this installation: what the label app.kubernetes.io/version says."""
 DEFAULT_REVISION: Final = "default"
 """What `proa.dev/rev` says on the objects of the revision that has no name: none can be named so."""
 MOST_REPLICAS: Final = 20

@@ -8,7 +8,7 @@ from installation.changes import title
 from installation.installed import Found, own_options, set_apart, shared_options, upgraded_image
 from installation.metadata import PART_OF, PRODUCT
 from installation.objects import objects
-from installation.options import DEFAULT_REVISION, VERSION, Options, PodSecurity, Profile, PullPolicy, Scope
+from installation.options import DEFAULT_REVISION, Options, PodSecurity, Profile, PullPolicy, Scope
 from installation.trees import texts
 from kube.resources import resource_of
 from proa import names
@@ -16,6 +16,7 @@ from proa.documents import plain, read
 from proa.errors import Invalid, shown
 from proa.json import Json
 from proa.mesh import mesh_configuration
+from proa.release import VERSION
 from webhook.registration import Trust
 
 SELECTOR: Final = f"{PART_OF}={PRODUCT}"

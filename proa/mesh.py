@@ -16,6 +16,7 @@ from proa.errors import Invalid, Problems, shown
 from proa.identity import TrustDomain
 from proa.json import Json
 from proa.quantity import PATTERN, amount
+from proa.release import VERSION
 from proa.sections import Section, section
 
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
@@ -125,7 +126,7 @@ class Proxy(Section, frozen=True):
 class Init(Section, frozen=True):
     """The init container that programs interception."""
 
-    image: str = "proa:0.1.0"
+    image: str = f"proa:{VERSION}"
     resources: Resources = Resources(requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "64Mi"})
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from installation.changes import title
 from installation.installed import Found, found, own_options, shared_options, upgraded_image
 from installation.objects import objects
-from installation.options import VERSION, Options, PodSecurity, Profile, PullPolicy
+from installation.options import Options, PodSecurity, Profile, PullPolicy
 from installation.planning import (
     KINDS,
     Given,
@@ -23,6 +23,7 @@ from installation.planning import (
 from kube.resources import resource_of
 from proa.errors import Invalid, Refused
 from proa.json import Json
+from proa.release import VERSION
 from webhook.registration import Trust
 
 NOTHING = found((), (), (), ())
