@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from installation.checks import Row, problems, rows
-from installation.objects import objects
-from installation.options import DEFAULT_REVISION, Options
+from installation.options import DEFAULT_REVISION
+from installation.planning import Given, needed
 from installation.postflight import POSTFLIGHT
 from installation.preflight import PREFLIGHT
 from installation.reading import read_cluster, read_installation
-from installation.rights import INSTALLING, rights
 from installation.state import Installation, registered
 from installation.survey import Cluster, known
 from kube.client import Client
@@ -27,14 +26,15 @@ class Report:
 async def checked(client: Client, revision: str, *, pre: bool) -> Report:
     """The checks that make sense: of the cluster, and of the installation if there is any and *pre* does not refuse.
 
-    Raises Unreachable and Unauthenticated of kube.failures, and Invalid for a revision that cannot be one.
+    Raises Unreachable and Unauthenticated of kube.failures, and Refused for a revision that cannot be one.
     """
-    options = Options(revision="" if revision == DEFAULT_REVISION else revision)
+    name = "" if revision == DEFAULT_REVISION else revision
+    asked = needed(name, Given())
     if not pre:
-        installed = await read_installation(client, await read_cluster(client), options.revision, VERSION)
+        installed = await read_installation(client, await read_cluster(client), name, VERSION)
         if _anything(installed):
             return installation_report(installed)
-    return cluster_report(await read_cluster(client, rights(objects(options), INSTALLING)))
+    return cluster_report(await read_cluster(client, asked))
 
 
 def cluster_report(cluster: Cluster) -> Report:

@@ -9,6 +9,7 @@ from installation.installed import Found, own_options, set_apart, shared_options
 from installation.metadata import PART_OF, PRODUCT
 from installation.objects import objects
 from installation.options import DEFAULT_REVISION, Options, PodSecurity, Profile, PullPolicy, Scope
+from installation.rights import INSTALLING, Right, rights
 from installation.trees import texts
 from kube.resources import resource_of
 from proa import names
@@ -18,9 +19,6 @@ from proa.json import Json
 from proa.mesh import mesh_configuration
 from proa.release import VERSION
 from webhook.registration import Trust
-
-SELECTOR: Final = f"{PART_OF}={PRODUCT}"
-"""A label selector that takes every object of an installation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,16 @@ def upgrading(found: Found, revision: str, given: Given) -> tuple[Json, ...]:
     beside = given if not revision else replace(given, mesh=None)
     shared = beside.laid_on(_renewed(shared_options(found), found.shared_version))
     return (*objects(replace(shared, scope=Scope.SHARED)), *objects(replace(own, scope=Scope.REVISION)))
+
+
+def needed(revision: str, given: Given) -> tuple[Right, ...]:
+    """What `proa install` and `proa upgrade` must be allowed before they can tell what is there.
+
+    Raises Refused for what cannot be asked for.
+    """
+    asked = objects(given.laid_on(Options(revision=revision)))
+    looked = (Right("list", each, names.SYSTEM_NAMESPACE if each.namespaced else "") for each in KINDS)
+    return tuple(dict.fromkeys((*rights(asked, INSTALLING), *looked)))
 
 
 def surplus(present: Iterable[Json], wanted: Iterable[Json], revision: str) -> tuple[Json, ...]:
