@@ -1,6 +1,7 @@
 """What says which version an installation is of: the distribution's own metadata, and nothing beside it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ PRINTED += "print(json.dumps(objects(Options())))"
 def objects_of(version: str, directory: Path) -> list[Any]:
     """The default installation, as the command of *version* makes it."""
     command = [sys.executable, "-c", PRINTED]
-    done = subprocess.run(command, env=environment_of(version, directory), capture_output=True, check=True)
+    environment = {**os.environ, **environment_of(version, directory)}
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
     return list(json.loads(done.stdout))
 
 
