@@ -1,6 +1,7 @@
 """`proa install`, `check`, `status`, `explain`, `uninstall` against a real API server, kubelet and webhook."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,24 @@ def outcomes(found: Any) -> dict[str, str]:
 
 @pytest.fixture
 def account(namespace: Kubectl, tmp_path: Path) -> Path:
-    """The kubeconfig of a user who may nothing."""
+    """The kubeconfig of a user who may nothing: the ServiceAccount `nobody` of *namespace*."""
     namespace("create", "serviceaccount", "nobody")
     given = json.loads(namespace("config", "view", "--raw", "--minify", "--output=json"))
     given["users"][0]["user"] = {"token": namespace("create", "token", "nobody").strip()}
     file = tmp_path / "kubeconfig"
     file.write_text(json.dumps(given), encoding="utf-8")
     return file
+
+
+@pytest.fixture
+def viewer(namespace: Kubectl, account: Path) -> Iterator[Path]:
+    """The same user, with the cluster role `view` in the whole cluster."""
+    name, user = f"view-{namespace.namespace}", f"--serviceaccount={namespace.namespace}:nobody"
+    namespace("create", "clusterrolebinding", name, "--clusterrole=view", user)
+    try:
+        yield account
+    finally:
+        namespace("delete", "clusterrolebinding", name)
 
 
 def test_what_is_installed_from_the_manifests_is_what_the_command_would_install(mesh: Mesh) -> None:
@@ -43,9 +55,28 @@ def test_a_user_without_permission_is_told_so_and_nothing_is_changed(mesh: Mesh,
     found = mesh.report("check", "--pre", f"--kubeconfig={account}", status=1)
     assert outcomes(found)["permission_missing"] == "failed"
     assert outcomes(found)["no_linux_node"] == "not made"
-    said = mesh.proa("status", f"--kubeconfig={account}", status=2)
-    assert "forbidden" in said
-    assert "→" in said
+    for command in ("install", "upgrade"):
+        refused = mesh.report(command, f"--kubeconfig={account}", status=1)
+        assert (refused["outcome"], refused["changes"]) == ("refused", [])
+        assert outcomes(refused) == {"permission_missing": "failed"}
+    for command in ("status", "uninstall"):
+        said = mesh.proa(command, f"--kubeconfig={account}", status=2)
+        assert "forbidden" in said
+        assert "→" in said
+    assert mesh.installed
+
+
+def test_who_may_view_the_cluster_may_see_its_status_and_have_a_pod_explained(
+    mesh: Mesh, injected: Kubectl, viewer: Path
+) -> None:
+    injected.apply(pod("web", pod_spec("sleep", "1000")))
+    found = mesh.report("status", f"--namespace={injected.namespace}", f"--kubeconfig={viewer}")
+    assert [each["state"] for each in found["namespaces"][0]["pods"]] == ["injected"]
+    (told,) = mesh.report("explain", f"{injected.namespace}/web", f"--kubeconfig={viewer}")
+    assert told["explanation"]["verdict"] == "injected"
+    checks = mesh.checked(f"--kubeconfig={viewer}")
+    made = {"registration_untrusted", "trust_bundle_missing", "deployment_not_ready", "other_mesh_present"}
+    assert {checks[code] for code in made} == {"passed"}
 
 
 def test_a_namespace_that_forbids_sidecars_keeps_the_installation_from_being_changed(
