@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from installation.checks import Row, problems, rows
 from installation.options import DEFAULT_REVISION
-from installation.planning import Given, needed
+from installation.planning import Given, named, needed
 from installation.postflight import POSTFLIGHT
 from installation.preflight import PREFLIGHT
 from installation.reading import read_cluster, read_installation
-from installation.state import Installation, registered
+from installation.state import Installation, looked_at, registered
 from installation.survey import Cluster, known
 from kube.client import Client
 from proa.release import VERSION
@@ -16,37 +16,42 @@ from proa.release import VERSION
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """*scope* is `cluster` before Proa is installed, and `installation` after."""
+    """*scope* is `cluster` before Proa is installed, and `installation` after: of *revision*, "" is the default one."""
 
     scope: str
+    revision: str
     rows: tuple[Row, ...]
     conclusion: str
 
 
-async def checked(client: Client, revision: str, *, pre: bool) -> Report:
+async def checked(client: Client, revision: str | None, *, pre: bool) -> Report:
     """The checks that make sense: of the cluster, and of the installation if there is any and *pre* does not refuse.
 
+    *revision* None is the one that `looked_at` tells.
     Raises Unreachable and Unauthenticated of kube.failures, and Refused for a revision that cannot be one.
     """
     name = "" if revision == DEFAULT_REVISION else revision
-    asked = needed(name, Given())
+    asked = needed(name or "", Given())
     if not pre:
-        installed = await read_installation(client, await read_cluster(client), name, VERSION)
+        cluster = await read_cluster(client)
+        found = looked_at(registered(known(cluster.entries))) if name is None else name
+        installed = await read_installation(client, cluster, found, VERSION)
         if _anything(installed):
-            return installation_report(installed)
-    return cluster_report(await read_cluster(client, asked))
+            return _installation_report(installed)
+    return _cluster_report(await read_cluster(client, asked), name or "")
 
 
-def cluster_report(cluster: Cluster) -> Report:
+def _cluster_report(cluster: Cluster, revision: str) -> Report:
     found = rows(PREFLIGHT, cluster)
     conclusion = "Proa cannot be installed: see the problems above." if problems(found) else "Proa can be installed."
-    return Report("cluster", found, conclusion)
+    return Report("cluster", revision, found, conclusion)
 
 
-def installation_report(installed: Installation) -> Report:
+def _installation_report(installed: Installation) -> Report:
     found = (*rows(PREFLIGHT, installed.cluster), *rows(POSTFLIGHT, installed))
-    conclusion = "Proa has problems: see above." if problems(found) else "Proa works."
-    return Report("installation", found, conclusion)
+    which = f", {named(installed.revision)}," if installed.revision else ""
+    conclusion = f"Proa{which} has problems: see above." if problems(found) else f"Proa{which} works."
+    return Report("installation", installed.revision, found, conclusion)
 
 
 def _anything(installed: Installation) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Final, cast
 
 from installation.changes import title
-from installation.installed import Found, own_options, set_apart, shared_options, upgraded_image
+from installation.installed import Found, first_mesh, own_options, shared_options, upgraded_image
 from installation.metadata import PART_OF, PRODUCT
 from installation.objects import objects
 from installation.options import DEFAULT_REVISION, Options, PodSecurity, Profile, PullPolicy, Scope
@@ -51,7 +51,7 @@ def installing(found: Found, revision: str, given: Given) -> tuple[Json, ...]:
         raise Invalid(named(revision), f"version {present} installed", f"{VERSION}; to change it use proa upgrade")
     if present:
         return upgrading(found, revision, given)
-    own = given.laid_on(Options(revision=revision, mesh=set_apart(found, revision)))
+    own = given.laid_on(Options(revision=revision, mesh=first_mesh(found, revision)))
     return objects(replace(own, scope=Scope.REVISION) if found.shared else own)
 
 
@@ -62,7 +62,9 @@ def upgrading(found: Found, revision: str, given: Given) -> tuple[Json, ...]:
     """
     present = found.version(revision)
     if not present:
-        raise Invalid(named(revision), "nothing installed", "an installed revision; to install it use proa install")
+        there = f" ({', '.join(map(named, found.revisions))})" if found.revisions else ""
+        allowed = f"--revision of an installed one{there}; to install it use proa install"
+        raise Invalid(named(revision), "nothing installed", allowed)
     own = given.laid_on(_renewed(own_options(found, revision), present))
     if not found.shared:
         return objects(own)
