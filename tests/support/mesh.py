@@ -50,10 +50,10 @@ class Mesh:
         self.system("rollout", "restart", *PROCESSES)
         self.system.ready(*PROCESSES, seconds=180)
 
-    def install(self) -> float:
+    def install(self, *way: str) -> float:
         """Apply the manifests; the seconds until every process is Ready and pods are injected."""
         started = time.monotonic()
-        self.kubectl("apply", "--server-side", "--force-conflicts", f"--kustomize={MANIFESTS}")
+        self.kubectl("apply", *(way or ("--server-side", "--force-conflicts")), f"--kustomize={MANIFESTS}")
         self.system.ready(*PROCESSES, seconds=180)
         eventually(self.injects, "the first injected pod")
         return time.monotonic() - started
