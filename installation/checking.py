@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from installation.checks import Row, problems, rows
+from installation.checks import NotMade, Row, problems, rows
 from installation.options import DEFAULT_REVISION
 from installation.planning import Given, named, needed
 from installation.postflight import POSTFLIGHT
@@ -43,15 +43,22 @@ async def checked(client: Client, revision: str | None, *, pre: bool) -> Report:
 
 def _cluster_report(cluster: Cluster, revision: str) -> Report:
     found = rows(PREFLIGHT, cluster)
-    conclusion = "Proa cannot be installed: see the problems above." if problems(found) else "Proa can be installed."
+    conclusion = _conclusion(found, "Proa can be installed", "Proa cannot be installed: see the problems above.")
     return Report("cluster", revision, found, conclusion)
 
 
 def _installation_report(installed: Installation) -> Report:
     found = (*rows(PREFLIGHT, installed.cluster), *rows(POSTFLIGHT, installed))
     which = f", {named(installed.revision)}," if installed.revision else ""
-    conclusion = f"Proa{which} has problems: see above." if problems(found) else f"Proa{which} works."
+    conclusion = _conclusion(found, f"Proa{which} works", f"Proa{which} has problems: see above.")
     return Report("installation", installed.revision, found, conclusion)
+
+
+def _conclusion(found: tuple[Row, ...], good: str, bad: str) -> str:
+    unmade = sum(isinstance(row.outcome, NotMade) for row in found)
+    if problems(found):
+        return bad
+    return f"{good}, as far as can be seen: {unmade} checks could not be made." if unmade else f"{good}."
 
 
 def _anything(installed: Installation) -> bool:

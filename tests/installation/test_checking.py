@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from installation.checking import Report, checked
+from installation.checks import NotMade
 from installation.objects import objects
 from installation.options import Options, Scope
 from installation.postflight import POSTFLIGHT
@@ -55,6 +56,15 @@ async def test_the_revision_that_is_looked_at_is_the_named_or_the_default_one_or
     assert (found.scope, found.revision) == ("installation", looked_at)
     missing = [row for row in found.rows if row.code == "registration_missing" and "missing" in str(row.outcome)]
     assert bool(missing) is (looked_at not in installed)
+
+
+async def test_what_could_not_be_looked_at_is_not_called_good() -> None:
+    store = Store()
+    store.refused = lambda call: 403 if call.path == "/api/v1/nodes" else 0
+    found = await checked(Client(store), None, pre=True)
+    unmade = sum(isinstance(row.outcome, NotMade) for row in found.rows)
+    assert unmade > 1
+    assert found.conclusion == f"Proa can be installed, as far as can be seen: {unmade} checks could not be made."
 
 
 async def test_a_revision_that_cannot_be_one_is_refused() -> None:
