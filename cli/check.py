@@ -16,10 +16,10 @@ from installation.checks import problems
 @cluster_options
 @output_option
 @click.option("--pre", is_flag=True, help="Only whether it can be installed, also where it is.")
-@click.option("--revision", default="", help="The revision to look at; the default one unless given.")
+@click.option("--revision", help="The revision to look at; the default one, or the only one there is, unless given.")
 @click.pass_context
 def check(
-    ctx: click.Context, kubeconfig: Path | None, context: str | None, output: str, revision: str, *, pre: bool
+    ctx: click.Context, kubeconfig: Path | None, context: str | None, output: str, revision: str | None, *, pre: bool
 ) -> None:
     """Look for what would keep Proa from being installed, or keeps it from working.
 
@@ -29,9 +29,8 @@ def check(
     report = connected_run(kubeconfig, context, lambda client: checked(client, revision, pre=pre))
     wrong = problems(report.rows)
     if output == "json":
-        click.echo(
-            json.dumps({"ok": not wrong, "scope": report.scope, "checks": [*map(plain_row, report.rows)]}, indent=2)
-        )
+        told = {"ok": not wrong, "scope": report.scope, "revision": report.revision}
+        click.echo(json.dumps({**told, "checks": [*map(plain_row, report.rows)]}, indent=2))
     else:
         out = console()
         show_rows(report.rows, out)

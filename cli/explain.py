@@ -45,6 +45,8 @@ def explain(ctx: click.Context, /, kubeconfig: Path | None, context: str | None,
     """
     if (options["pod"] is None) == (options["stream"] is None):
         raise click.UsageError("give either a POD or -f FILE")
+    if options["config"] is not None and options["stream"] is None:
+        raise click.UsageError("--config goes with -f FILE: of a POD the cluster's own configuration is asked")
     found: tuple[Traced, ...]
     if options["stream"] is None:
         namespace, name = _place(options["pod"], options["namespace"])

@@ -17,6 +17,7 @@ from installation.coverage import Coverage, State, groups
 from installation.observing import Observed, observed
 from installation.planning import named
 from installation.workloads import renewal
+from proa import names
 
 _ALARMING: Final = (State.MISSING, State.OUTDATED, State.REFUSED)
 
@@ -38,7 +39,7 @@ def status(
     if output == "json":
         click.echo(json.dumps(_plain(found), indent=2))
     else:
-        _show(found, console())
+        _show(found, namespace, console())
     ctx.exit(0 if found.sound else 1)
 
 
@@ -53,14 +54,15 @@ def _plain(found: Observed) -> dict[str, Any]:
     }
 
 
-def _show(found: Observed, out: Console) -> None:
+def _show(found: Observed, namespace: str | None, out: Console) -> None:
     if not found.revisions:
         out.print("No revision of Proa is installed.")
     for revision in found.revisions:
         if revision.problem:
             out.print(f"[bold red]PROBLEM[/] {named(revision.name)}: {escape(revision.problem)}", soft_wrap=True)
     if not found.namespaces:
-        out.print("No namespace is opted in: kubectl label namespace NAME proa.dev/inject=enabled")
+        which = "No namespace is" if namespace is None else f"Namespace {namespace} is not"
+        out.print(f"{which} opted in: kubectl label namespace {namespace or 'NAME'} {names.INJECT}=enabled")
         return
     out.print(_table(found.namespaces))
     for each in found.namespaces:

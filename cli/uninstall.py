@@ -2,9 +2,10 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -15,9 +16,19 @@ from cli.printing import console
 from cli.progress import told_on
 from installation.options import DEFAULT_REVISION
 from installation.planning import named
-from installation.uninstalling import Asked, Needed, Outcome, Removed, run
+from installation.uninstalling import Asked, Needed, NotAllowed, Outcome, Removed, run
 
-_SECONDS = 180
+_SECONDS: Final = 180
+_MOVE: Final = (
+    "\nNothing was changed. Move them first: kubectl label namespace NAME proa.dev/rev=OTHER --overwrite (proa.dev/rev-"
+    " for the default revision), and make their pods again. --force removes it all the same."
+)
+_ALLOWED: Final = "\nNothing was changed: use a context whose user is cluster-admin, or have the verbs granted to you."
+_LEFT: Final = (
+    "What holds an object up stands in its metadata.finalizers, a namespace's reasons in its status.conditions. Run the"
+    " same command again when that is mended."
+)
+_CARRIED: Final = "\nThese carry sidecars, whose certificates nobody renews without Proa. To make their pods again:"
 
 
 @click.command()
@@ -37,54 +48,62 @@ def uninstall(ctx: click.Context, /, kubeconfig: Path | None, context: str | Non
     """
     revision = "" if options["revision"] == DEFAULT_REVISION else options["revision"]
     asked = Asked(revision, options["dry_run"], options["force"], options["timeout"])
+    which = "Proa" if revision is None else named(revision)
     if sys.stdin.isatty() and not (options["yes"] or options["dry_run"]):
-        which = "Proa" if revision is None else named(revision)
         click.confirm(f"Remove {which} from the cluster?", abort=True, err=True)
     with told_on(console(stderr=True)) as told:
         outcome = connected_run(kubeconfig, context, lambda client: run(client, asked, told))
     if output == "json":
         click.echo(json.dumps(_plain(outcome), indent=2))
     else:
-        _show(outcome, console())
+        _show(outcome, which, console())
     ctx.exit(_status(outcome))
 
 
 def _status(outcome: Outcome) -> int:
-    return 1 if isinstance(outcome, Needed) or outcome.left else 0
+    return 0 if isinstance(outcome, Removed) and not outcome.left else 1
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
-    if isinstance(outcome, Needed):
-        return {"outcome": "refused", "namespaces": list(outcome.namespaces)}
-    done = "dry run" if outcome.dry_run else "incomplete" if outcome.left else "removed"
-    found = asdict(outcome)
-    return {"outcome": done, **{key: found[key] for key in ("titles", "left", "carriers", "labelled")}}
+    match outcome:
+        case Needed(namespaces):
+            return {"outcome": "refused", "namespaces": list(namespaces)}
+        case NotAllowed(lacking):
+            return {"outcome": "refused", "lacking": list(lacking)}
+        case Removed():
+            done = "dry run" if outcome.dry_run else "incomplete" if outcome.left else "removed"
+            found = asdict(outcome)
+            return {"outcome": done, **{key: found[key] for key in ("titles", "left", "carriers", "labelled")}}
 
 
-def _show(outcome: Outcome, out: Console) -> None:
-    if isinstance(outcome, Needed):
-        out.print("Namespaces still ask for this revision:")
-        for name in outcome.namespaces:
-            out.print(f"  {name}")
-        out.print("\nNothing was changed. Move them first: kubectl label namespace NAME proa.dev/rev=OTHER --overwrite")
-        out.print(
-            "(proa.dev/rev- for the default revision), and make their pods again. --force removes it all the same."
-        )
-        return
-    _show_removed(outcome, out)
+def _show(outcome: Outcome, which: str, out: Console) -> None:
+    match outcome:
+        case Needed(namespaces):
+            _show_lines("Namespaces still ask for this revision:", namespaces, out)
+            out.print(_MOVE, soft_wrap=True)
+        case NotAllowed(lacking):
+            _show_lines("You may not remove all of it:", lacking, out)
+            out.print(_ALLOWED, soft_wrap=True)
+        case Removed():
+            _show_removed(outcome, which, out)
 
 
-def _show_removed(outcome: Removed, out: Console) -> None:
+def _show_lines(heading: str, lines: Iterable[str], out: Console) -> None:
+    out.print(heading)
+    for line in lines:
+        out.print(f"  {escape(line)}", soft_wrap=True)
+
+
+def _show_removed(outcome: Removed, which: str, out: Console) -> None:
     if not outcome.titles:
-        out.print("Nothing of Proa is installed.")
+        out.print(f"Nothing of {escape(which)} is installed.")
     if outcome.dry_run:
         for title in outcome.titles:
             out.print(f"[red]remove[/]  {escape(str(title))}")
         out.print("\nDry run: nothing was changed.")
     elif outcome.left:
-        out.print("[bold red]Not gone in time:[/]")
-        for title in outcome.left:
-            out.print(f"  {escape(str(title))}")
+        _show_lines("[bold red]Not gone in time:[/]", map(str, outcome.left), out)
+        out.print(_LEFT, soft_wrap=True)
     elif outcome.titles:
         out.print(f"{len(outcome.titles)} objects removed.")
     _show_behind(outcome, out)
@@ -92,9 +111,8 @@ def _show_removed(outcome: Removed, out: Console) -> None:
 
 def _show_behind(outcome: Removed, out: Console) -> None:
     if outcome.carriers:
-        out.print("\nThese still carry sidecars, whose certificates nobody renews any more. To make their pods again:")
-        for carrier in outcome.carriers:
-            out.print(f"  {escape(str(carrier.owner))} ({carrier.pods}): {escape(carrier.remedy)}", soft_wrap=True)
+        lines = (f"{each.owner} ({each.pods}): {each.remedy}" for each in outcome.carriers)
+        _show_lines(_CARRIED, lines, out)
     if outcome.labelled:
-        out.print("\nThese namespaces keep their labels of Proa, which do nothing without it:")
-        out.print(f"  {', '.join(outcome.labelled)}", soft_wrap=True)
+        heading = "\nThese namespaces keep their labels of Proa, which do nothing without it:"
+        _show_lines(heading, (", ".join(outcome.labelled),), out)

@@ -1,14 +1,14 @@
 """`proa version`. Shell."""
 
 import json
-from importlib.metadata import version as installed_version
 
 import click
+
+from proa.release import VERSION
 
 
 @click.command()
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def version(output: str) -> None:
     """Print the version."""
-    number = installed_version("proa")
-    click.echo(json.dumps({"version": number}) if output == "json" else f"proa {number}")
+    click.echo(json.dumps({"version": VERSION}) if output == "json" else f"proa {VERSION}")

@@ -35,7 +35,7 @@ def granted(metadata: Fields, permissions: Iterable[Permission]) -> Iterator[Fie
 
 
 def viewing() -> Fields:
-    """What `proa status` and `proa explain` read, for whoever has the cluster role `view` in the whole cluster."""
+    """What `proa status`, `explain` and `check` read, for whoever has the cluster role `view` in the whole cluster."""
     metadata = shared("proa-view", "cli", **{"rbac.authorization.k8s.io/aggregate-to-view": "true"})
     return _role("ClusterRole", metadata, _VIEWING)
 
@@ -69,15 +69,16 @@ _VIEWING: Final = (
     Permission(
         ("admissionregistration.k8s.io",),
         ("mutatingwebhookconfigurations",),
-        ("get", "list"),
+        ("list",),
         namespaced=False,
-        why="cli: which revision injects a namespace, and whether another injector would, too",
+        why="installation/observing.py and tracing.py tell which registration takes a pod, and installation/reading.py"
+        " whether another injector would, too",
     ),
     Permission(
         ("certificates.k8s.io",),
-        ("clustertrustbundles", "podcertificaterequests"),
-        ("get", "list"),
+        ("clustertrustbundles",),
+        ("list",),
         namespaced=False,
-        why="cli: why a pod waits for its certificate",
+        why="installation/reading.py tells whether the authority has published its roots",
     ),
 )

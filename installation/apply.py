@@ -1,16 +1,17 @@
 """Applies and removes objects, and waits for what they start. Shell: what and in which order is decided before."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias, TypeVar
 
 from installation import survey
-from installation.changes import Create, Keep, Remove, Step, change, title
+from installation.changes import Create, Keep, Remove, Step, Title, change, title
 from installation.progress import Wanted, outstanding, unproved
 from installation.reading import read_deployments, read_rehearsal
 from kube.client import Client
-from kube.failures import ApiRefused, Conflict, NotFound
+from kube.failures import ApiRefused, Conflict, NotFound, Unreachable, worth_a_retry
 from kube.resources import MUTATING_WEBHOOKS, Object, key_of, resource_of
 from proa import names
 from proa.errors import ProaError
@@ -22,6 +23,8 @@ INTERVAL: Final = 1.0
 """Seconds between two looks at what is awaited."""
 SYSTEM_NAMESPACE: Final[Json] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.SYSTEM_NAMESPACE}}
 T = TypeVar("T")
+Look: TypeAlias = Callable[[], Awaitable[tuple[T, ...]]]
+"""Tells what is still to come."""
 Told: TypeAlias = Callable[[str], None]
 """Is told each thing that is done or awaited."""
 
@@ -38,6 +41,20 @@ class NotApplicable(ProaError):
         return f"the API server would refuse this, so nothing was changed:{lines}"
 
 
+@dataclass(eq=False)
+class Interrupted(ProaError):
+    """Not everything was done: it ended at *title* because of *cause*, and *done* changes were made before."""
+
+    code: ClassVar[str] = "interrupted"
+    title: Title
+    cause: str
+    done: int
+
+    def __str__(self) -> str:
+        before = f"{self.done} changes were made before this one, and stay" if self.done else "nothing was changed"
+        return f"{self.title}: {self.cause}\n  {before}"
+
+
 async def planned(client: Client, wanted: Iterable[Json], surplus: Iterable[Json], *, force: bool) -> tuple[Step, ...]:
     """What `apply` would do, by a dry run on the API server. Raises NotApplicable with all that it would refuse."""
     there = await _current(client, SYSTEM_NAMESPACE)
@@ -51,21 +68,32 @@ async def planned(client: Client, wanted: Iterable[Json], surplus: Iterable[Json
 
 
 async def apply(client: Client, wanted: Iterable[Json], told: Told, *, force: bool) -> None:
-    """Server-side apply of *wanted*, in its order. Raises ApiRefused; what was applied before stays."""
-    for each in wanted:
-        await client.apply(each, MANAGER, force=force or _merged(each))
+    """Server-side apply of *wanted*, in its order. Raises Interrupted; what was applied before stays."""
+    for done, each in enumerate(wanted):
+        with _interrupting(each, done):
+            await client.apply(each, MANAGER, force=force or _merged(each))
         told(f"applied {title(each)}")
 
 
 async def remove(client: Client, unwanted: Iterable[Json], told: Told) -> None:
-    """Deletes *unwanted*, in its order; what is gone already is fine."""
-    for each in unwanted:
+    """Deletes *unwanted*, in its order; what is gone already is fine. Raises Interrupted."""
+    for done, each in enumerate(unwanted):
         key = key_of(each)
-        try:
-            await client.delete(resource_of(each), key.name, key.namespace or None)
-        except NotFound:
-            continue
+        with _interrupting(each, done):
+            try:
+                await client.delete(resource_of(each), key.name, key.namespace or None)
+            except NotFound:
+                continue
         told(f"removed {title(each)}")
+
+
+@contextmanager
+def _interrupting(each: Json, done: int) -> Generator[None]:
+    """Whoever reads what ended the command must know that it had begun."""
+    try:
+        yield
+    except (ApiRefused, Unreachable) as error:
+        raise Interrupted(title(each), str(error), done) from error
 
 
 async def wait_ready(client: Client, wanted: Wanted, told: Told, seconds: float) -> tuple[str, ...]:
@@ -77,7 +105,7 @@ async def wait_ready(client: Client, wanted: Wanted, told: Told, seconds: float)
             told("\n".join(waiting))
         return waiting
 
-    return await _awaited(look, seconds)
+    return await _awaited(look, ("the API server has not answered yet",), seconds)
 
 
 async def wait_gone(client: Client, gone: Iterable[Json], seconds: float) -> tuple[Json, ...]:
@@ -88,20 +116,30 @@ async def wait_gone(client: Client, gone: Iterable[Json], seconds: float) -> tup
         found = await asyncio.gather(*(_current(client, each) for each in awaited))
         return tuple(each for each in found if each is not None)
 
-    return await _awaited(look, seconds)
+    return await _awaited(look, awaited, seconds)
 
 
-async def _awaited(look: Callable[[], Awaitable[tuple[T, ...]]], seconds: float) -> tuple[T, ...]:
-    """Looks again and again until nothing is left, or for *seconds*; what was left at the last look."""
-    left = await look()
+async def _awaited(look: Look[T], left: tuple[T, ...], seconds: float) -> tuple[T, ...]:
+    """Looks again and again until nothing is *left*, or for *seconds*; what was left at the last look."""
+    left = await _seen(look, left)
     try:
         async with asyncio.timeout(seconds):
             while left:
                 await asyncio.sleep(INTERVAL)
-                left = await look()
+                left = await _seen(look, left)
     except TimeoutError:
         return left
     return ()
+
+
+async def _seen(look: Look[T], before: tuple[T, ...]) -> tuple[T, ...]:
+    """What a look shows: as *before* where the API server is away for a moment, which it may be while one waits."""
+    try:
+        return await look()
+    except ProaError as error:
+        if not worth_a_retry(error):
+            raise
+        return before
 
 
 async def _outstanding(client: Client, wanted: Wanted) -> tuple[str, ...]:

@@ -38,7 +38,10 @@ def clinging(namespaces: Iterable[Namespace], revision: str) -> tuple[str, ...]:
 
 
 def _clings(namespace: Namespace, revision: str) -> bool:
-    if namespace.name == names.SYSTEM_NAMESPACE or namespace.labels.get(names.REVISION, "") != revision:
+    # One that is being deleted gets no new pods.
+    if namespace.terminating or namespace.name == names.SYSTEM_NAMESPACE:
+        return False
+    if namespace.labels.get(names.REVISION, "") != revision:
         return False
     return bool(revision) or namespace.labels.get(names.INJECT) in OPT_IN
 

@@ -9,12 +9,15 @@ from proa.json import Json
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """*updated* and *available* count pods of the present template; *waiting* says what keeps pods back."""
+    """*updated* counts pods of the present template, *available* and *total* those of former ones, too, which go when
+    enough new ones are available. *waiting* says what keeps pods back.
+    """
 
     name: str
     wanted: int
     updated: int
     available: int
+    total: int
     observed: bool
     """Whether the controller has seen the present specification: until then the counts are of the former one."""
     version: str
@@ -23,7 +26,17 @@ class Deployment:
 
     @property
     def ready(self) -> bool:
-        return self.observed and self.updated >= self.wanted and self.available >= self.wanted
+        """As kubectl rollout status sees it: no pod of a former template is there any more, and all are available."""
+        renewed = self.observed and self.updated >= self.wanted and self.total <= self.updated
+        return renewed and self.available >= self.wanted
+
+    @property
+    def standing(self) -> str:
+        """How far it has come, for people."""
+        former = max(0, self.total - self.updated)
+        fresh = max(0, min(self.updated, self.available - former))
+        beside = f", {former} of before still there" if former else ""
+        return f"{fresh} of {self.wanted} pods ready{beside}"
 
 
 def deployment(raw: Json, pods: list[Json]) -> Deployment:
@@ -35,8 +48,8 @@ def deployment(raw: Json, pods: list[Json]) -> Deployment:
         name=text(raw, "metadata", "name"),
         wanted=number(raw, "spec", "replicas"),
         updated=number(status, "updatedReplicas"),
-        # Old pods count as available, too, while a new template is rolled out.
-        available=number(status, "availableReplicas") if number(status, "replicas") else 0,
+        available=number(status, "availableReplicas"),
+        total=number(status, "replicas"),
         observed=number(status, "observedGeneration") >= number(raw, "metadata", "generation"),
         version=texts(raw, "metadata", "labels").get("app.kubernetes.io/version", ""),
         waiting=tuple(dict.fromkeys(_reasons(own))),

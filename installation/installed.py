@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from installation.options import REPLICAS, VERSION, Options, PodSecurity, Profile, PullPolicy
+from installation.options import REPLICAS, Options, PodSecurity, Profile, PullPolicy
 from installation.trees import listed, number, text, texts
 from proa import names
 from proa.documents import plain, read
 from proa.errors import Invalid, shown
 from proa.json import Json
+from proa.release import VERSION
 from webhook.registration import CERT_MANAGER_ANNOTATION, Trust
 
 _VERSION: Final = "app.kubernetes.io/version"
@@ -67,8 +68,8 @@ def shared_options(found: Found) -> Options:
 
 
 def _options(found: Found, deployment: Json, revision: str) -> Options:
-    container = next(iter(listed(deployment, "spec", "template", "spec", "containers")), None)
-    image, replicas = text(container, "image"), number(deployment, "spec", "replicas")
+    container, replicas = _container(deployment), number(deployment, "spec", "replicas")
+    image = text(container, "image")
     profile = next((each for each, count in REPLICAS.items() if count == replicas), None)
     return Options(
         revision=revision,
@@ -79,6 +80,10 @@ def _options(found: Found, deployment: Json, revision: str) -> Options:
         pod_security=PodSecurity.BASELINE if found.policed else PodSecurity.OFF,
         mesh=set_apart(found, revision, image),
     )
+
+
+def _container(deployment: Json) -> Json:
+    return next(iter(listed(deployment, "spec", "template", "spec", "containers")), None)
 
 
 def upgraded_image(image: str, version: str) -> str:
@@ -105,6 +110,15 @@ def set_apart(found: Found, revision: str, image: str = "") -> dict[str, Json]:
         return mesh
     kept: Json = {key: value for key, value in init.items() if key != "image"}
     return {key: kept if key == "init" else value for key, value in mesh.items() if key != "init" or kept}
+
+
+def first_mesh(found: Found, revision: str) -> dict[str, Json]:
+    """With what *revision* begins: what is left of it, or else what the default one has set, whose document the
+    authority follows, too. Raises as `set_apart`.
+    """
+    if found.document(revision):
+        return set_apart(found, revision)
+    return set_apart(found, "", text(_container(found.deployments.get(names.AUTHORITY)), "image"))
 
 
 def found(

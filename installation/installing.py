@@ -9,16 +9,15 @@ from installation.apply import Told, apply, planned, remove, wait_ready
 from installation.changes import Keep, Step, title
 from installation.checks import Failed, NotMade, Row, problems, rows
 from installation.installed import Found
-from installation.options import VERSION
-from installation.planning import Given, surplus
+from installation.planning import Given, needed, surplus
 from installation.postflight import ABOUT_OTHERS, POSTFLIGHT
 from installation.preflight import PREFLIGHT
 from installation.present import read_found, read_objects
 from installation.reading import read_cluster, read_installation
 from installation.rehearsal import stage
-from installation.rights import INSTALLING, rights
 from kube.client import Client
 from proa.json import Json
+from proa.release import VERSION
 
 Planning: TypeAlias = Callable[[Found, str, Given], tuple[Json, ...]]
 """`planning.installing` or `planning.upgrading`."""
@@ -73,13 +72,15 @@ _WITHOUT_WAITING: Final = 0
 
 
 async def run(client: Client, planning: Planning, asked: Asked, told: Told) -> Outcome:
-    """Installs or upgrades. Raises what *planning* raises, NotApplicable, and whatever the API server refuses."""
+    """Installs or upgrades. Raises what *planning* raises, NotApplicable, Interrupted, and whatever the API server
+    refuses before anything is changed.
+    """
     told("looking at the cluster")
-    found = await read_found(client)
-    wanted = planning(found, asked.revision, asked.given)
-    unfit = await _unfit(client, wanted, asked.ignored)
+    cluster = await read_cluster(client, needed(asked.revision, asked.given))
+    unfit = tuple(row for row in problems(rows(PREFLIGHT, cluster)) if row.code not in asked.ignored)
     if unfit:
         return Refused(unfit)
+    wanted = planning(await read_found(client), asked.revision, asked.given)
     unwanted = surplus(await read_objects(client), wanted, asked.revision)
     steps = await planned(client, wanted, unwanted, force=asked.force)
     if asked.dry_run:
@@ -89,7 +90,6 @@ async def run(client: Client, planning: Planning, asked: Asked, told: Told) -> O
     await remove(client, unwanted, told)
     if asked.seconds <= _WITHOUT_WAITING:
         return Started(steps)
-    cluster = await read_cluster(client)
     awaited = progress.wanted(wanted, stage(asked.revision, cluster.namespaces))
     waiting = await wait_ready(client, awaited, told, asked.seconds)
     return Applied(steps, waiting, await _afterwards(client, asked.revision))
@@ -98,11 +98,6 @@ async def run(client: Client, planning: Planning, asked: Asked, told: Told) -> O
 def changed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Those that change anything."""
     return tuple(each for each in steps if not isinstance(each, Keep))
-
-
-async def _unfit(client: Client, wanted: tuple[Json, ...], ignored: frozenset[str]) -> tuple[Row, ...]:
-    report = rows(PREFLIGHT, await read_cluster(client, rights(wanted, INSTALLING)))
-    return tuple(row for row in problems(report) if row.code not in ignored)
 
 
 async def _afterwards(client: Client, revision: str) -> tuple[Row, ...]:

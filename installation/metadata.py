@@ -3,12 +3,16 @@
 from typing import Final
 
 from installation.noted import Fields
-from installation.options import DEFAULT_REVISION, VERSION, Options
+from installation.options import DEFAULT_REVISION, Options
+from kube.calls import Selectors
 from proa import names
+from proa.release import VERSION
 
 PART_OF: Final = "app.kubernetes.io/part-of"
 COMPONENT: Final = "app.kubernetes.io/component"
 PRODUCT: Final = "proa"
+OURS: Final = Selectors(label=f"{PART_OF}={PRODUCT}")
+"""Takes every object of an installation."""
 
 
 def shared(name: str, component: str, **more: str) -> Fields:

@@ -1,6 +1,5 @@
 """NetworkPolicies (networking.k8s.io/v1) of Proa's namespace: what is not named here is not let through. Pure."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from installation.metadata import inside, selecting, shared
@@ -16,7 +15,7 @@ _TO_API_SERVER: Final = "The API server, whose address no selector can name."
 
 def closed() -> Fields:
     """Every pod of the namespace starts with nothing; policies add up."""
-    return _policy(shared("proa-closed", "network"), {}, ingress=[], egress=[])
+    return _policy(shared("proa-closed", "network"), {}, {})
 
 
 def webhook_policy(metadata: Fields) -> Fields:
@@ -26,8 +25,10 @@ def webhook_policy(metadata: Fields) -> Fields:
     return _policy(
         metadata,
         {"matchLabels": selecting(name)},
-        ingress=[Noted(_FROM_ANYWHERE, {"ports": _tcp(names.WEBHOOK_PORT, names.HEALTH_PORT)})],
-        egress=[*_everybodys(), Noted("Its self-test, through its Service.", itself)],
+        {
+            "ingress": [Noted(_FROM_ANYWHERE, {"ports": _tcp(names.WEBHOOK_PORT, names.HEALTH_PORT)})],
+            "egress": [*_everybodys(), Noted("Its self-test, through its Service.", itself)],
+        },
     )
 
 
@@ -35,22 +36,17 @@ def authority_policy(metadata: Fields) -> Fields:
     return _policy(
         metadata,
         {"matchLabels": selecting(str(metadata["name"]))},
-        ingress=[Noted(_FROM_ANYWHERE, {"ports": _tcp(names.HEALTH_PORT)})],
-        egress=_everybodys(),
+        {"ingress": [Noted(_FROM_ANYWHERE, {"ports": _tcp(names.HEALTH_PORT)})], "egress": _everybodys()},
     )
 
 
-def _policy(metadata: Fields, selector: Tree, ingress: Sequence[Tree], egress: Sequence[Tree]) -> Fields:
+def _policy(metadata: Fields, selector: Tree, allowed: Fields) -> Fields:
+    """A direction without rules has none at all: the API server drops an empty list, and kubectl would see a change."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": inside(metadata),
-        "spec": {
-            "podSelector": selector,
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": ingress,
-            "egress": egress,
-        },
+        "spec": {"podSelector": selector, "policyTypes": ["Ingress", "Egress"], **allowed},
     }
 
 

@@ -1,4 +1,4 @@
-"""Every object of an installation, in the order in which it is applied and removed. Pure."""
+"""Every object of an installation, in the order in which it is applied. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,13 +27,6 @@ _SECURITY: Final = "pod-security.kubernetes.io"
 def objects(options: Options) -> tuple[Json, ...]:
     """What *options* ask for, in the order in which to apply it: the registration last, when who answers is there."""
     return tuple(map(plain, described(options)))
-
-
-def uninstallation(options: Options) -> tuple[Json, ...]:
-    """What *options* ask for, in the order in which to remove it: the registration first, so that no pod is sent to a
-    webhook that is gone; the namespace last, as it takes everything that is left in it along.
-    """
-    return tuple(reversed(objects(options)))
 
 
 def described(options: Options) -> tuple[Fields, ...]:

@@ -9,7 +9,7 @@ from installation.reading import read_configuration
 from installation.state import BadConfiguration, Configured, NoConfiguration, registered
 from installation.trees import text
 from kube.client import Client
-from kube.resources import MUTATING_WEBHOOKS, NAMESPACES, PODS
+from kube.resources import MUTATING_WEBHOOKS, NAMESPACES, PODS, Object
 from proa import names
 from proa.mesh import MeshConfiguration
 from webhook.sidecar import sidecar
@@ -38,10 +38,10 @@ class Observed:
 async def observed(client: Client, namespace: str | None) -> Observed:
     """The state of all namespaces, or of *namespace* alone.
 
-    Raises Forbidden where one may not read, and Unreachable.
+    Raises NotFound for one that is not there, Forbidden where one may not read, and Unreachable.
     """
     registrations, spaces, pods = await asyncio.gather(
-        client.list(MUTATING_WEBHOOKS), client.list(NAMESPACES), client.list(PODS, namespace)
+        client.list(MUTATING_WEBHOOKS), _spaces(client, namespace), client.list(PODS, namespace)
     )
     present = sorted(registered(tuple(each for raw in registrations for each in survey.entries(raw))))
     configured = await asyncio.gather(*(read_configuration(client, each) for each in present))
@@ -50,12 +50,15 @@ async def observed(client: Client, namespace: str | None) -> Observed:
         name: _revision(found, since.get(f"{names.WEBHOOK}-{name}" if name else names.WEBHOOK, ""))
         for name, found in zip(present, configured, strict=True)
     }
-    wanted = [each for each in map(survey.namespace, spaces) if namespace in (None, each.name)]
     revisions = tuple(
         Installed(name, read[name].since, read[name].fingerprint, _problem(found))
         for name, found in zip(present, configured, strict=True)
     )
-    return Observed(revisions, coverage(wanted, pods, read))
+    return Observed(revisions, coverage(map(survey.namespace, spaces), pods, read))
+
+
+async def _spaces(client: Client, namespace: str | None) -> tuple[Object, ...]:
+    return await client.list(NAMESPACES) if namespace is None else (await client.get(NAMESPACES, namespace),)
 
 
 def _revision(found: Configured, since: str) -> Revision:

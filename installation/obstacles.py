@@ -43,6 +43,34 @@ OBSTACLES: Final = (
         "see that the name, -n and --context are what you mean",
     ),
     Obstacle(
+        "api-refused",
+        "The API server answers with an error of its own",
+        "It is overloaded or starting, its store is away, or what answers at that address is no API server but a proxy"
+        " before it. The message has its words.",
+        "see that kubectl get --raw /readyz answers ok with the same --kubeconfig and --context, and run the command"
+        " again",
+    ),
+    Obstacle(
+        "api-conflict",
+        "Somebody else changed the object at the same time",
+        "The API server takes a change only on top of the newest state.",
+        "run the command again; where another tool keeps changing it, let one of the two go",
+    ),
+    Obstacle(
+        "api-expired",
+        "The list changed while it was read",
+        "In a large cluster a list comes in pages, and the API server keeps the older state for some minutes only.",
+        "run the command again",
+    ),
+    Obstacle(
+        "interrupted",
+        "The command ended half-way",
+        "Everything is tried in a dry run first, but for what goes into a namespace that is not there yet, and the"
+        " cluster may change in between. What was done stays; the registration comes last and goes first, so that no"
+        " pod waits for what is not there.",
+        "mend what the message names, and run the same command again: it goes on from there",
+    ),
+    Obstacle(
         "not_applicable",
         "The API server would refuse what is to be applied",
         "Everything is tried in a dry run first. A field that another manager has set (kubectl, Helm, a GitOps tool),"

@@ -9,18 +9,15 @@ from typing import Final
 from proa import names
 from proa.errors import Invalid, Problems, shown
 from proa.json import Json
-from proa.mesh import MeshConfiguration
+from proa.mesh import IMAGE_PATTERN, MeshConfiguration
 from proa.sections import section
 from webhook.registration import Revision, Trust
 
 IMAGE: Final = MeshConfiguration().init.image
-VERSION: Final = IMAGE.rpartition(":")[2]
-"""Of this installation: what the label app.kubernetes.io/version says."""
 DEFAULT_REVISION: Final = "default"
 """What `proa.dev/rev` says on the objects of the revision that has no name: none can be named so."""
 MOST_REPLICAS: Final = 20
 
-IMAGE_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
 _SUBJECT: Final = "the installation"
 
 

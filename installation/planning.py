@@ -5,10 +5,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Final, cast
 
 from installation.changes import title
-from installation.installed import Found, own_options, set_apart, shared_options, upgraded_image
+from installation.installed import Found, first_mesh, own_options, shared_options, upgraded_image
 from installation.metadata import PART_OF, PRODUCT
 from installation.objects import objects
-from installation.options import DEFAULT_REVISION, VERSION, Options, PodSecurity, Profile, PullPolicy, Scope
+from installation.options import DEFAULT_REVISION, Options, PodSecurity, Profile, PullPolicy, Scope
+from installation.rights import INSTALLING, Right, rights
 from installation.trees import texts
 from kube.resources import resource_of
 from proa import names
@@ -16,10 +17,8 @@ from proa.documents import plain, read
 from proa.errors import Invalid, shown
 from proa.json import Json
 from proa.mesh import mesh_configuration
+from proa.release import VERSION
 from webhook.registration import Trust
-
-SELECTOR: Final = f"{PART_OF}={PRODUCT}"
-"""A label selector that takes every object of an installation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def installing(found: Found, revision: str, given: Given) -> tuple[Json, ...]:
         raise Invalid(named(revision), f"version {present} installed", f"{VERSION}; to change it use proa upgrade")
     if present:
         return upgrading(found, revision, given)
-    own = given.laid_on(Options(revision=revision, mesh=set_apart(found, revision)))
+    own = given.laid_on(Options(revision=revision, mesh=first_mesh(found, revision)))
     return objects(replace(own, scope=Scope.REVISION) if found.shared else own)
 
 
@@ -63,13 +62,25 @@ def upgrading(found: Found, revision: str, given: Given) -> tuple[Json, ...]:
     """
     present = found.version(revision)
     if not present:
-        raise Invalid(named(revision), "nothing installed", "an installed revision; to install it use proa install")
+        there = f" ({', '.join(map(named, found.revisions))})" if found.revisions else ""
+        allowed = f"--revision of an installed one{there}; to install it use proa install"
+        raise Invalid(named(revision), "nothing installed", allowed)
     own = given.laid_on(_renewed(own_options(found, revision), present))
     if not found.shared:
         return objects(own)
     beside = given if not revision else replace(given, mesh=None)
     shared = beside.laid_on(_renewed(shared_options(found), found.shared_version))
     return (*objects(replace(shared, scope=Scope.SHARED)), *objects(replace(own, scope=Scope.REVISION)))
+
+
+def needed(revision: str, given: Given) -> tuple[Right, ...]:
+    """What `proa install` and `proa upgrade` must be allowed before they can tell what is there.
+
+    Raises Refused for what cannot be asked for.
+    """
+    asked = objects(given.laid_on(Options(revision=revision)))
+    looked = (Right("list", each, names.SYSTEM_NAMESPACE if each.namespaced else "") for each in KINDS)
+    return tuple(dict.fromkeys((*rights(asked, INSTALLING), *looked)))
 
 
 def surplus(present: Iterable[Json], wanted: Iterable[Json], revision: str) -> tuple[Json, ...]:

@@ -86,7 +86,6 @@ def priority_class(metadata: Fields) -> Fields:
         "kind": "PriorityClass",
         "metadata": metadata,
         "description": "Proa's control plane: pods of opted-in namespaces cannot start without it.",
-        "globalDefault": False,
         "preemptionPolicy": "PreemptLowerPriority",
         "value": Noted("The highest that is not the system's own.", 1_000_000_000),
     }

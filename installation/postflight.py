@@ -20,7 +20,7 @@ def _absent(survey: Installation) -> Iterator[str]:
 def _unready(survey: Installation) -> Iterator[str]:
     for each in known(survey.deployments):
         if not each.ready:
-            yield f"{each.name}: {each.available} of {each.wanted} pods are available, {each.updated} up to date"
+            yield f"{each.name}: {each.standing}"
             yield from (f"pod {waiting}" for waiting in each.waiting)
 
 

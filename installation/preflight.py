@@ -5,6 +5,7 @@ from typing import Final
 
 from installation.checks import Check, Severity
 from installation.meshes import another_proa, collisions, mesh
+from installation.rights import lacking
 from installation.survey import ENFORCED, Cluster, Namespace, Release, forbids_sidecars, known, release
 from proa import names
 from proa.errors import shown
@@ -33,10 +34,7 @@ def _unserved(survey: Cluster) -> Iterator[str]:
 
 
 def _denied(survey: Cluster) -> Iterator[str]:
-    verbs: dict[str, list[str]] = {}
-    for each in known(survey.denied):
-        verbs.setdefault(each.place, []).append(each.verb)
-    yield from (f"you may not {', '.join(lacking)} {place}" for place, lacking in verbs.items())
+    yield from lacking(known(survey.denied))
 
 
 def _no_node(survey: Cluster) -> Iterator[str]:

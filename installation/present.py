@@ -3,11 +3,12 @@
 import asyncio
 
 from installation.installed import Found, found
-from installation.planning import KINDS, SELECTOR
+from installation.metadata import OURS
+from installation.planning import KINDS
 from installation.state import registered
 from installation.survey import entries
 from installation.trees import text, texts
-from kube.calls import Selectors
+from kube.calls import EVERYTHING, Selectors
 from kube.client import Client
 from kube.failures import NotFound
 from kube.resources import (
@@ -24,16 +25,11 @@ from kube.resources import (
 from proa import names
 from proa.json import Json
 
-_OURS = Selectors(label=SELECTOR)
-
 
 async def read_found(client: Client) -> Found:
     """What tells how Proa is installed. Raises ApiRefused where a kind may not be read, and Unreachable."""
     deployments, registrations, maps, policies = await asyncio.gather(
-        client.list(DEPLOYMENTS, names.SYSTEM_NAMESPACE, _OURS),
-        client.list(MUTATING_WEBHOOKS, None, _OURS),
-        client.list(CONFIG_MAPS, names.SYSTEM_NAMESPACE, _OURS),
-        client.list(ADMISSION_POLICIES, None, _OURS),
+        *(_listed(client, each) for each in (DEPLOYMENTS, MUTATING_WEBHOOKS, CONFIG_MAPS, ADMISSION_POLICIES))
     )
     return found(deployments, registrations, maps, policies)
 
@@ -51,7 +47,7 @@ async def read_registrations(client: Client) -> tuple[Object, ...]:
 
 async def read_trust_bundles(client: Client) -> tuple[Object, ...]:
     """The roots that the authority has published: of its own making, so that no label tells them."""
-    bundles = await client.list(CLUSTER_TRUST_BUNDLES)
+    bundles = await _listed(client, CLUSTER_TRUST_BUNDLES, EVERYTHING)
     return tuple(each for each in bundles if text(each, "spec", "signerName") == names.SIGNER)
 
 
@@ -70,10 +66,10 @@ def _labels(raw: Json) -> dict[str, str]:
     return texts(raw, "metadata", "labels")
 
 
-async def _listed(client: Client, resource: Resource) -> tuple[Object, ...]:
+async def _listed(client: Client, resource: Resource, selectors: Selectors = OURS) -> tuple[Object, ...]:
     namespace = names.SYSTEM_NAMESPACE if resource.namespaced else None
     try:
-        return await client.list(resource, namespace, _OURS)
+        return await client.list(resource, namespace, selectors)
     except NotFound:
-        # cert-manager's kinds, where it is not installed.
+        # A kind that this API server does not have: cert-manager's, or one that is younger than it.
         return ()

@@ -48,7 +48,7 @@ def _outstanding(
             yield f"{name}: not there yet"
         elif not found[name].ready:
             each = found[name]
-            yield f"{name}: {min(each.updated, each.available)} of {each.wanted} pods ready"
+            yield f"{name}: {each.standing}"
             yield from (f"  {reason}" for reason in each.waiting)
     if not registration:
         yield "the registration is not there yet"

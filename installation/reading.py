@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from installation import survey
 from installation.deployments import Deployment, deployment
+from installation.metadata import OURS
 from installation.rehearsal import Rehearsal, Rejected, rehearsal_pod, rehearsed, stage
 from installation.rights import Right
 from installation.state import BadConfiguration, Configured, Installation, NoConfiguration
@@ -43,7 +44,7 @@ async def read_cluster(client: Client, needed: Iterable[Right] = ()) -> Cluster:
     version = await client.version()
     served, denied, nodes, namespaces, entries = await asyncio.gather(
         asyncio.gather(*(client.supports(each) for each in _NEEDED)),
-        _part(_denied(client, tuple(needed))),
+        _part(read_denied(client, needed)),
         _part(_listed(client, NODES, survey.node)),
         _part(_listed(client, NAMESPACES, survey.namespace)),
         _part(_listed(client, MUTATING_WEBHOOKS, survey.entries)),
@@ -67,7 +68,7 @@ async def read_installation(client: Client, cluster: Cluster, revision: str, ver
 async def read_deployments(client: Client) -> tuple[Deployment, ...]:
     """Proa's own, with what their pods wait for."""
     found, pods = await asyncio.gather(
-        client.list(DEPLOYMENTS, names.SYSTEM_NAMESPACE), client.list(PODS, names.SYSTEM_NAMESPACE)
+        client.list(DEPLOYMENTS, names.SYSTEM_NAMESPACE, OURS), client.list(PODS, names.SYSTEM_NAMESPACE, OURS)
     )
     return tuple(deployment(each, list(pods)) for each in found)
 
@@ -89,11 +90,13 @@ async def read_configuration(client: Client, revision: str) -> Configured:
         return BadConfiguration(tuple(map(str, refusal.problems)))
 
 
-async def _denied(client: Client, needed: tuple[Right, ...]) -> tuple[Right, ...]:
+async def read_denied(client: Client, needed: Iterable[Right]) -> tuple[Right, ...]:
+    """Those of *needed* that the user has not."""
+    asked = tuple(needed)
     allowed = await asyncio.gather(
-        *(client.allowed(each.verb, each.resource, each.namespace or None) for each in needed)
+        *(client.allowed(each.verb, each.resource, each.namespace or None) for each in asked)
     )
-    return tuple(right for right, granted in zip(needed, allowed, strict=True) if not granted)
+    return tuple(right for right, granted in zip(asked, allowed, strict=True) if not granted)
 
 
 async def _listed(client: Client, resource: Resource, projection: Callable[[Json], T]) -> tuple[T, ...]:

@@ -52,6 +52,12 @@ class Installation:
         return tuple(each for each in known(self.cluster.entries) if each.configuration == self.registration)
 
 
+def looked_at(present: frozenset[str]) -> str:
+    """The revision that is meant where none is named: the default one, unless another is the only one *present*."""
+    others = present - {""}
+    return next(iter(others)) if len(others) == 1 and others == present else ""
+
+
 def registered(entries: tuple[Entry, ...]) -> frozenset[str]:
     """The revisions that have a registration; "" is the default one."""
     own = {each.configuration for each in entries if each.service.startswith(f"{names.SYSTEM_NAMESPACE}/")}

@@ -37,7 +37,7 @@ def troubleshooting() -> str:
 
 def _document() -> Iterator[str]:
     yield _HEAD
-    yield "\n## When the checks cannot be made\n"
+    yield "\n## When a command cannot go on\n"
     yield from map(_obstacle, OBSTACLES)
     yield "\n## The cluster\n"
     yield from map(_entry, PREFLIGHT)

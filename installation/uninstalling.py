@@ -1,7 +1,7 @@
 """Removes an installation: the registrations first, and everything else in the end. Shell."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from installation import survey
@@ -10,6 +10,8 @@ from installation.changes import Title, title
 from installation.departure import Carrier, carriers, clinging
 from installation.planning import in_order_of_removal, of_revision, without
 from installation.present import read_labelled, read_objects, read_pods, read_registrations, read_trust_bundles
+from installation.reading import read_denied
+from installation.rights import REMOVING, lacking, rights
 from installation.trees import text
 from kube.client import Client
 from kube.resources import DEPLOYMENTS, MUTATING_WEBHOOKS, NAMESPACES, PODS, resource_of
@@ -38,9 +40,17 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True)
+class NotAllowed:
+    """The user may not remove everything: nothing was changed. *lacking* says what is missing."""
+
+    lacking: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Removed:
     """What was removed, or would be; *left* is what was not gone in time. *carriers* still have sidecars, and
-    *labelled* are the namespaces with labels of Proa's, which are the users' own.
+    *labelled* are the namespaces with labels of Proa's, which are the users' own. Where one revision went, both are
+    empty: the authority goes on, and `proa status` tells the pods that are to be made again.
     """
 
     dry_run: bool
@@ -50,28 +60,40 @@ class Removed:
     labelled: tuple[str, ...]
 
 
-Outcome: TypeAlias = Needed | Removed
+Outcome: TypeAlias = Needed | NotAllowed | Removed
 
 
 async def run(client: Client, asked: Asked, told: Told) -> Outcome:
-    """Raises whatever the API server refuses, and Unreachable."""
+    """Raises Interrupted, and whatever the API server refuses before anything is changed."""
     told("looking at the cluster")
-    present = await read_objects(client)
-    if asked.revision is None:
-        strays = without(await read_registrations(client), present)
-        going = (*strays, *in_order_of_removal(present), *await read_trust_bundles(client))
-    else:
-        going = in_order_of_removal(of_revision(present, asked.revision))
-        spaces = tuple(map(survey.namespace, await client.list(NAMESPACES)))
-        needed = clinging(spaces, asked.revision)
-        if needed and not asked.force:
-            return Needed(needed)
-    left: tuple[Json, ...] = ()
-    if not asked.dry_run:
-        left = await _removed(client, going, asked, told)
+    going = await _going(client, asked.revision)
+    needed = await _needed(client, asked)
+    if needed:
+        return Needed(needed)
+    denied = tuple(lacking(await read_denied(client, rights(going, REMOVING))))
+    if denied:
+        return NotAllowed(denied)
+    left = () if asked.dry_run else await _removed(client, going, asked, told)
+    gone = Removed(asked.dry_run, tuple(map(title, going)), tuple(map(title, left)), (), ())
+    if asked.revision is not None:
+        return gone
     pods, labelled = await asyncio.gather(read_pods(client), read_labelled(client))
-    titles = tuple(map(title, going))
-    return Removed(asked.dry_run, titles, tuple(map(title, left)), carriers(pods), labelled)
+    return replace(gone, carriers=carriers(pods), labelled=labelled)
+
+
+async def _going(client: Client, revision: str | None) -> tuple[Json, ...]:
+    present = await read_objects(client)
+    if revision is not None:
+        return in_order_of_removal(of_revision(present, revision))
+    strays = without(await read_registrations(client), present)
+    return (*strays, *in_order_of_removal(present), *await read_trust_bundles(client))
+
+
+async def _needed(client: Client, asked: Asked) -> tuple[str, ...]:
+    """The namespaces that keep the revision from going."""
+    if asked.revision is None or asked.force:
+        return ()
+    return clinging(map(survey.namespace, await client.list(NAMESPACES)), asked.revision)
 
 
 async def _removed(client: Client, going: tuple[Json, ...], asked: Asked, told: Told) -> tuple[Json, ...]:

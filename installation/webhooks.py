@@ -9,6 +9,7 @@ from installation.pods import Process
 from proa import names
 from proa.json import Json
 from webhook.registration import SERVICE_PORT, Revision, Trust, registration
+from webhook.settings import REVISION, TRUST
 
 COMPONENT: Final = "webhook"
 _PORT: Final = "webhook"
@@ -22,8 +23,8 @@ def webhook(options: Options) -> Process:
         metadata=own(options, options.webhook, COMPONENT),
         command=names.WEBHOOK,
         environment=[
-            {"name": "PROA_REVISION", "value": options.revision},
-            {"name": "PROA_TRUST", "value": options.trust.value},
+            {"name": REVISION, "value": options.revision},
+            {"name": TRUST, "value": options.trust.value},
         ],
         ports=[{"name": _PORT, "containerPort": names.WEBHOOK_PORT, "protocol": "TCP"}],
         volumes=[_serving(options)],

@@ -8,7 +8,9 @@ from proa import dns
 from proa.errors import Invalid, shown
 
 _SCHEME: Final = "spiffe://"
-_TRUST_DOMAIN: Final = re.compile(r"[a-z0-9._-]{1,255}")
+TRUST_DOMAIN_PATTERN: Final = r"[a-z0-9._-]{1,255}"
+"""A regular expression for the whole name of one."""
+_TRUST_DOMAIN: Final = re.compile(TRUST_DOMAIN_PATTERN)
 _DNS_LABEL: Final = re.compile(dns.LABEL)
 _DNS_SUBDOMAIN: Final = re.compile(dns.SUBDOMAIN)
 _LONGEST_ID: Final = 2048

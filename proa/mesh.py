@@ -13,12 +13,14 @@ from msgspec import Meta
 from proa import dns, names
 from proa.documents import plain, read
 from proa.errors import Invalid, Problems, shown
-from proa.identity import TrustDomain
+from proa.identity import TRUST_DOMAIN_PATTERN, TrustDomain
 from proa.json import Json
 from proa.quantity import PATTERN, amount
+from proa.release import VERSION
 from proa.sections import Section, section
 
-_IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
+IMAGE_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
+"""A regular expression for the whole of an image reference."""
 _SUBJECT: Final = "the mesh configuration"
 _LARGEST: Final = 1_048_576
 """Characters of a document: what a ConfigMap may hold (Kubernetes: 1 MiB)."""
@@ -57,6 +59,11 @@ Namespace: TypeAlias = Annotated[
 ]
 
 
+# What the two look like is checked where a section is made; a schema that others read must say it, too.
+Image: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{IMAGE_PATTERN}\Z"})]
+Domain: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{TRUST_DOMAIN_PATTERN}\Z"})]
+
+
 class PeerTls(StrEnum):
     """What an inbound listener takes."""
 
@@ -90,7 +97,7 @@ class LogLevel(StrEnum):
 
 
 def _check_image(image: str) -> None:
-    if not _IMAGE.fullmatch(image):
+    if not re.fullmatch(IMAGE_PATTERN, image):
         raise Invalid("image", shown(image), "an image reference")
 
 
@@ -111,7 +118,7 @@ class Resources(Section, frozen=True):
 class Proxy(Section, frozen=True):
     """The sidecar: stock Envoy."""
 
-    image: str = "docker.io/envoyproxy/envoy:v1.40.0"
+    image: Image = "docker.io/envoyproxy/envoy:v1.40.0"
     concurrency: Annotated[int, Meta(ge=1, le=256)] = 2
     """Worker threads."""
     log_level: LogLevel = LogLevel.WARNING
@@ -125,7 +132,7 @@ class Proxy(Section, frozen=True):
 class Init(Section, frozen=True):
     """The init container that programs interception."""
 
-    image: str = "proa:0.1.0"
+    image: Image = f"proa:{VERSION}"
     resources: Resources = Resources(requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "64Mi"})
 
     def __post_init__(self) -> None:
@@ -155,7 +162,7 @@ Discovery: TypeAlias = NoDiscovery | FileDiscovery
 class MeshConfiguration(Section, frozen=True):
     """Everything an admin may set. `trust_domain` is text here and a `TrustDomain` where it is used."""
 
-    trust_domain: str = "cluster.local"
+    trust_domain: Domain = "cluster.local"
     peer_tls: PeerTls = PeerTls.PERMISSIVE
     ip_family: IpFamily = IpFamily.DUAL_STACK
     proxy: Proxy = Proxy()

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from installation.options import REPLICAS, VERSION
+from installation.options import REPLICAS
 from installation.preflight import LEAST_KUBERNETES
 from installation.render.yaml_text import yaml_text
 from proa import names
+from proa.release import VERSION
 
 
 def chart_text() -> str:

@@ -12,7 +12,6 @@ from installation.noted import Fields, Noted
 from installation.options import (
     DEFAULT_REVISION,
     IMAGE,
-    IMAGE_PATTERN,
     MOST_REPLICAS,
     Options,
     PodSecurity,
@@ -23,7 +22,7 @@ from installation.options import (
 from installation.render.yaml_text import yaml_text
 from proa import names
 from proa.json import Json
-from proa.mesh import MeshConfiguration
+from proa.mesh import IMAGE_PATTERN, MeshConfiguration
 from webhook.registration import Trust
 
 _LONGEST_REVISION: Final = 63 - len(f"{names.WEBHOOK}-")

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from cli.install import install
 from proa.mesh import MeshConfiguration, mesh_configuration
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,20 @@ def test_the_image_holds_every_package_of_the_distribution() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
     assert [name for name in named if f"COPY {name} {name}" not in dockerfile or f"!{name}" not in ignored] == []
+
+
+def test_the_documents_name_the_images_that_are_installed() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        named = set(
+            re.findall(r"(?:proa|docker\.io/envoyproxy/envoy):v?\d[\w.]*\w", document.read_text(encoding="utf-8"))
+        )
+        assert named <= {MeshConfiguration().init.image, MeshConfiguration().proxy.image}, document.name
+
+
+def test_every_option_of_an_installation_stands_in_its_document() -> None:
+    document = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
+    told = [[option for option in each.opts if f"`{option}" in document] for each in install.params]
+    assert [each.opts for each, found in zip(install.params, told, strict=True) if not found] == []
 
 
 def test_the_versions_of_the_package_and_of_the_default_image_agree() -> None:

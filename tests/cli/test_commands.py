@@ -69,7 +69,7 @@ def test_a_check_that_does_not_exist_cannot_be_ignored(kubeconfig: str) -> None:
     assert "--ignore: found 'everything', allowed: kubernetes_too_old," in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("web", "-f", "-")])
+@pytest.mark.parametrize("arguments", [(), ("web", "-f", "-"), ("web", "--config", "/dev/null")])
 def test_either_a_pod_or_a_file_is_explained(arguments: tuple[str, ...]) -> None:
     assert proa("explain", *arguments, stdin=POD).exit_code == 2
 

@@ -1,14 +1,12 @@
 """`proa install`, `check`, `status`, `explain`, `uninstall` against a real API server, kubelet and webhook."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from installation.postflight import ABOUT_OTHERS
 from installation.preflight import PREFLIGHT
 from proa import names
 from support.kubectl import Kubectl, eventually, pod, pod_spec, workload
@@ -17,33 +15,13 @@ from support.mesh import Mesh, carries
 REVISION = "commands"
 
 
-def report(mesh: Mesh, *arguments: str, status: int = 0) -> Any:
-    """What a command prints for scripts; what it prints beside that goes to standard error."""
-    written = mesh.proa(*arguments, "--output=json", status=status)
-    return json.JSONDecoder().raw_decode(written)[0]
-
-
-def states(mesh: Mesh, namespace: str, status: int) -> list[str]:
-    (found,) = report(mesh, "status", f"--namespace={namespace}", status=status)["namespaces"]
-    return sorted(each["state"] for each in found["pods"])
-
-
 def outcomes(found: Any) -> dict[str, str]:
     return {each["code"]: each["outcome"] for each in found["checks"]}
 
 
-def checked(mesh: Mesh, *arguments: str) -> dict[str, str]:
-    """What `proa check` found of the installation, and not of what others have left in a cluster that they use, too."""
-    command = [Path(sys.executable).with_name("proa"), "check", "-o", "json", f"--kubeconfig={mesh.kubectl.kubeconfig}"]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
-    found = json.loads(done.stdout)
-    assert (done.returncode, found["scope"]) == (0 if found["ok"] else 1, "installation")
-    return {code: outcome for code, outcome in outcomes(found).items() if code not in ABOUT_OTHERS}
-
-
 @pytest.fixture
 def account(namespace: Kubectl, tmp_path: Path) -> Path:
-    """The kubeconfig of a user who may nothing."""
+    """The kubeconfig of a user who may nothing: the ServiceAccount `nobody` of *namespace*."""
     namespace("create", "serviceaccount", "nobody")
     given = json.loads(namespace("config", "view", "--raw", "--minify", "--output=json"))
     given["users"][0]["user"] = {"token": namespace("create", "token", "nobody").strip()}
@@ -52,23 +30,53 @@ def account(namespace: Kubectl, tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def viewer(namespace: Kubectl, account: Path) -> Iterator[Path]:
+    """The same user, with the cluster role `view` in the whole cluster."""
+    name, user = f"view-{namespace.namespace}", f"--serviceaccount={namespace.namespace}:nobody"
+    namespace("create", "clusterrolebinding", name, "--clusterrole=view", user)
+    try:
+        yield account
+    finally:
+        namespace("delete", "clusterrolebinding", name)
+
+
 def test_what_is_installed_from_the_manifests_is_what_the_command_would_install(mesh: Mesh) -> None:
-    changes = report(mesh, "install", "--dry-run")["changes"]
+    changes = mesh.report("install", "--dry-run")["changes"]
     # The manifests' document of the mesh configuration is written by another hand than a merged one.
     assert {each["action"] for each in changes if each["title"]["kind"] != "ConfigMap"} == {"keep"}
 
 
 def test_a_working_installation_passes_every_check_of_the_installation(mesh: Mesh) -> None:
-    assert set(checked(mesh).values()) == {"passed"}
+    assert set(mesh.checked().values()) == {"passed"}
 
 
 def test_a_user_without_permission_is_told_so_and_nothing_is_changed(mesh: Mesh, account: Path) -> None:
-    found = report(mesh, "check", "--pre", f"--kubeconfig={account}", status=1)
+    found = mesh.report("check", "--pre", f"--kubeconfig={account}", status=1)
     assert outcomes(found)["permission_missing"] == "failed"
     assert outcomes(found)["no_linux_node"] == "not made"
-    said = mesh.proa("status", f"--kubeconfig={account}", status=2)
-    assert "forbidden" in said
-    assert "→" in said
+    for command in ("install", "upgrade"):
+        refused = mesh.report(command, f"--kubeconfig={account}", status=1)
+        assert (refused["outcome"], refused["changes"]) == ("refused", [])
+        assert outcomes(refused) == {"permission_missing": "failed"}
+    for command in ("status", "uninstall"):
+        said = mesh.proa(command, f"--kubeconfig={account}", status=2)
+        assert "forbidden" in said
+        assert "→" in said
+    assert mesh.installed
+
+
+def test_who_may_view_the_cluster_may_see_its_status_and_have_a_pod_explained(
+    mesh: Mesh, injected: Kubectl, viewer: Path
+) -> None:
+    injected.apply(pod("web", pod_spec("sleep", "1000")))
+    found = mesh.report("status", f"--namespace={injected.namespace}", f"--kubeconfig={viewer}")
+    assert [each["state"] for each in found["namespaces"][0]["pods"]] == ["injected"]
+    (told,) = mesh.report("explain", f"{injected.namespace}/web", f"--kubeconfig={viewer}")
+    assert told["explanation"]["verdict"] == "injected"
+    checks = mesh.checked(f"--kubeconfig={viewer}")
+    made = {"registration_untrusted", "trust_bundle_missing", "deployment_not_ready", "other_mesh_present"}
+    assert {checks[code] for code in made} == {"passed"}
 
 
 def test_a_namespace_that_forbids_sidecars_keeps_the_installation_from_being_changed(
@@ -81,11 +89,11 @@ def test_a_namespace_that_forbids_sidecars_keeps_the_installation_from_being_cha
         "proa.dev/inject=enabled",
         "pod-security.kubernetes.io/enforce=baseline",
     )
-    refused = report(mesh, "upgrade", status=1)
+    refused = mesh.report("upgrade", status=1)
     assert (refused["outcome"], refused["changes"]) == ("refused", [])
     (row,) = [each for each in refused["checks"] if each["code"] == "pod_security_forbids_injection"]
     assert f"namespace {namespace.namespace} enforces baseline" in row["found"]
-    went_on = report(mesh, "upgrade", "--dry-run", "--ignore=pod_security_forbids_injection")
+    went_on = mesh.report("upgrade", "--dry-run", "--ignore=pod_security_forbids_injection")
     assert went_on["outcome"] == "dry run"
 
 
@@ -106,7 +114,7 @@ def test_a_mesh_that_collides_is_named(mesh: Mesh, namespace: Kubectl) -> None:
     kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
     namespace.create({**kind, "metadata": {"name": other}, "webhooks": [webhook]})
     try:
-        found = outcomes(report(mesh, "check", status=1))
+        found = outcomes(mesh.report("check", status=1))
         assert (found["other_mesh_collides"], found["other_mesh_present"]) == ("failed", "failed")
     finally:
         namespace("delete", "mutatingwebhookconfiguration", other)
@@ -120,11 +128,11 @@ def test_status_tells_the_pods_that_lack_their_sidecar_and_why(mesh: Mesh, names
     namespace("label", "namespace", namespace.namespace, "proa.dev/inject=enabled")
     namespace.apply(workload("Deployment", "web", pod_spec("sleep", "1000")))
     eventually(lambda: len(namespace.json("pods")) == 2, "both pods")
-    assert states(mesh, namespace.namespace, status=1) == ["injected", "missing"]
+    assert mesh.states(namespace.namespace, status=1) == ["injected", "missing"]
     said = mesh.proa("status", f"--namespace={namespace.namespace}", status=1)
     assert f"missing Pod {namespace.namespace}/early: it is older than the label of its namespace" in said
     namespace("delete", "pod", "early", "--now")
-    assert states(mesh, namespace.namespace, status=0) == ["injected"]
+    assert mesh.states(namespace.namespace, status=0) == ["injected"]
 
 
 def _older_than_now(inside: Kubectl) -> bool:
@@ -137,9 +145,9 @@ def _older_than_now(inside: Kubectl) -> bool:
 def test_status_names_a_revision_that_is_not_installed(mesh: Mesh, namespace: Kubectl) -> None:
     namespace("label", "namespace", namespace.namespace, "proa.dev/inject=enabled", "proa.dev/rev=nowhere")
     namespace.apply(pod("web", pod_spec("sleep", "1000")))
-    assert states(mesh, namespace.namespace, status=1) == ["missing"]
+    assert mesh.states(namespace.namespace, status=1) == ["missing"]
     assert "revision nowhere, which is not installed" in mesh.proa("status", status=1)
-    assert outcomes(report(mesh, "check", status=1))["revision_not_installed"] == "failed"
+    assert outcomes(mesh.report("check", status=1))["revision_not_installed"] == "failed"
 
 
 def test_explain_tells_of_a_pod_what_the_webhook_did(mesh: Mesh, injected: Kubectl) -> None:
@@ -149,8 +157,8 @@ def test_explain_tells_of_a_pod_what_the_webhook_did(mesh: Mesh, injected: Kubec
     )
     assert carries(injected.json("pod", "web"))
     assert not carries(injected.json("pod", "out"))
-    (web,) = report(mesh, "explain", f"{injected.namespace}/web")
-    (out,) = report(mesh, "explain", "out", f"--namespace={injected.namespace}")
+    (web,) = mesh.report("explain", f"{injected.namespace}/web")
+    (out,) = mesh.report("explain", "out", f"--namespace={injected.namespace}")
     assert (web["explanation"]["verdict"], out["explanation"]["verdict"]) == ("injected", "not asked")
     (entry,) = [each for each in web["explanation"]["entries"] if not each["stopped"]]
     assert entry["entry"].startswith("namespace.closed.default.")
@@ -165,27 +173,27 @@ def test_a_pod_that_is_not_there_cannot_be_explained(mesh: Mesh, namespace: Kube
 def test_a_revision_is_installed_checked_used_and_removed_beside_the_default_one(
     mesh: Mesh, namespace: Kubectl
 ) -> None:
-    done = report(mesh, "install", f"--revision={REVISION}", "--profile=minimal")
+    done = mesh.report("install", f"--revision={REVISION}", "--profile=minimal")
     try:
         assert done["outcome"] == "applied"
         assert {each["action"] for each in done["changes"]} == {"create"}
         namespace("label", "namespace", namespace.namespace, "proa.dev/inject=enabled", f"proa.dev/rev={REVISION}")
         namespace.apply(pod("web", pod_spec("sleep", "1000")))
         assert carries(namespace.json("pod", "web"))
-        assert states(mesh, namespace.namespace, status=0) == ["injected"]
-        assert checked(mesh, f"--revision={REVISION}")["injection_fails"] == "passed"
-        refused = report(mesh, "uninstall", f"--revision={REVISION}", status=1)
+        assert mesh.states(namespace.namespace, status=0) == ["injected"]
+        assert mesh.checked(f"--revision={REVISION}")["injection_fails"] == "passed"
+        refused = mesh.report("uninstall", f"--revision={REVISION}", status=1)
         assert refused == {"outcome": "refused", "namespaces": [namespace.namespace]}
         namespace("label", "namespace", namespace.namespace, "proa.dev/rev-")
     finally:
-        gone = report(mesh, "uninstall", f"--revision={REVISION}", "--force")
+        gone = mesh.report("uninstall", f"--revision={REVISION}", "--force")
     assert (gone["outcome"], gone["left"]) == ("removed", [])
     assert f"proa-webhook-{REVISION}" not in mesh.kubectl("get", "mutatingwebhookconfigurations", "--output=name")
     assert mesh.installed
 
 
 def test_every_check_of_the_cluster_was_made_on_it(mesh: Mesh) -> None:
-    found = report(mesh, "check", "--pre")
+    found = mesh.report("check", "--pre")
     assert list(outcomes(found)) == [each.code for each in PREFLIGHT]
     assert "not made" not in outcomes(found).values()
 
@@ -208,8 +216,8 @@ def test_everything_is_removed_and_installed_again(mesh: Mesh) -> None:
         assert names.SIGNER not in mesh.kubectl("get", "clustertrustbundles")
         assert "Nothing of Proa is installed" in mesh.proa("uninstall")
     finally:
-        done = report(mesh, "install")
+        done = mesh.report("install")
     assert (done["outcome"], done["outstanding"]) == ("applied", [])
     assert mesh.injects()
-    again = report(mesh, "install", "--dry-run")
+    again = mesh.report("install", "--dry-run")
     assert {each["action"] for each in again["changes"]} == {"keep"}

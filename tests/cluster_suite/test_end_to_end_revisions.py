@@ -1,48 +1,11 @@
 """Two versions side by side, and a namespace that moves from one to the other without missing a pod."""
 
-import json
-import threading
 from pathlib import Path
-from typing import Any, Self
 
 from proa import names
-from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec
+from support.kubectl import Kubectl
 from support.mesh import Mesh, carries
-
-GATED = {"schedulingGates": [{"name": "proa.dev/never"}]}
-_SPARE = 20
-"""Pods that are created after each step, at least."""
-
-
-class Trickle:
-    """Creates a pod after the other until it is told to end."""
-
-    def __init__(self, inside: Kubectl) -> None:
-        self._inside = inside
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._create)
-        self.created = 0
-        self.refused: list[str] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def some_more(self) -> None:
-        goal = self.created + _SPARE
-        eventually(lambda: self.created >= goal, "more pods", 60)
-
-    def _create(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._inside.create(pod(f"pod-{self.created}", pod_spec("true", **GATED)))
-            except Failed as failed:
-                self.refused.append(failed.output)
-            self.created += 1
+from support.trickle import Trickle, recorded
 
 
 def test_a_namespace_moves_to_another_revision_and_the_old_one_goes_without_a_missed_pod(
@@ -61,9 +24,10 @@ def test_a_namespace_moves_to_another_revision_and_the_old_one_goes_without_a_mi
             mesh.proa("uninstall", "--yes", "--revision=old")
             pods.some_more()
         assert pods.refused == []
-        found = injected.json("pods")
+        found = pods.pods()
         assert [each["metadata"]["name"] for each in found if not carries(each)] == []
-        made_by = [fingerprint(each) for each in sorted(found, key=_number)]
+        # Of the sidecar: two revisions give different ones.
+        made_by = [recorded(each)["fingerprint"] for each in found]
         old, new = made_by[0], made_by[-1]
         assert old != new
         assert made_by == [old] * made_by.count(old) + [new] * made_by.count(new)
@@ -76,12 +40,3 @@ def test_a_namespace_moves_to_another_revision_and_the_old_one_goes_without_a_mi
 
 def _moved(inside: Kubectl, revision: str) -> None:
     inside("label", "namespace", inside.namespace, f"{names.REVISION}={revision}", "--overwrite")
-
-
-def _number(found: dict[str, Any]) -> int:
-    return int(found["metadata"]["name"].removeprefix("pod-"))
-
-
-def fingerprint(found: dict[str, Any]) -> str:
-    """Of the sidecar: two revisions give different ones."""
-    return str(json.loads(found["metadata"]["annotations"][names.STATUS])["fingerprint"])

@@ -137,6 +137,9 @@ def test_a_release_in_our_own_namespace_leaves_that_to_whoever_made_it(helm: Hel
         ({"colour": "red"}, "colour"),
         ({"mesh": {"colour": "red"}}, "colour"),
         ({"mesh": {"peerTls": "maybe"}}, "/mesh/peerTls"),
+        ({"mesh": {"trustDomain": "Cluster.Local"}}, "/mesh/trustDomain"),
+        ({"mesh": {"proxy": {"image": "no image"}}}, "/mesh/proxy/image"),
+        ({"mesh": {"init": {"image": ""}}}, "/mesh/init/image"),
         ({"mesh": {"proxy": {"concurrency": 0}}}, "/mesh/proxy/concurrency"),
         ({"mesh": {"proxy": {"resources": {"requests": {"cpu": "much"}}}}}, "/mesh/proxy/resources/requests/cpu"),
         ({"mesh": {"certificate": {"lifetimeSeconds": 60}}}, "/mesh/certificate/lifetimeSeconds"),
@@ -153,6 +156,7 @@ def test_the_chart_refuses_a_wrong_value_and_names_it(helm: Helm, wrong: dict[st
     [
         {"mesh": {"discovery": {"kind": "files", "configMap": "a.b"}}},
         {"mesh": {"neverInjectNamespaces": ["kube-system"]}},
+        {"mesh": {"trustDomain": "example.org", "proxy": {"image": "localhost:5000/envoy@sha256:abc"}}},
         {"global": {"team": "mesh"}},
     ],
 )

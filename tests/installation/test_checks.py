@@ -26,7 +26,7 @@ SOUND = Cluster(
         Entry("proa-webhook", "namespace.closed.default.webhook.proa.dev", {}, {}, "proa-system/proa-webhook", "eA=="),
     ),
 )
-WEBHOOK = Deployment("proa-webhook", wanted=2, updated=2, available=2, observed=True, version="0.1.0")
+WEBHOOK = Deployment("proa-webhook", wanted=2, updated=2, available=2, total=2, observed=True, version="0.1.0")
 AUTHORITY = dataclasses.replace(WEBHOOK, name="proa-ca")
 INSTALLED = Installation(
     revision="",

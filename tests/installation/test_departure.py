@@ -56,8 +56,8 @@ def test_every_running_pod_with_a_sidecar_is_counted_once(pods: list[tuple[bool,
 
 
 def test_the_namespaces_of_a_revision_are_those_that_name_it() -> None:
-    def space(name: str, **labels: str) -> Namespace:
-        return Namespace(name, {f"proa.dev/{key}": value for key, value in labels.items()}, {}, terminating=False)
+    def space(name: str, *, going: bool = False, **labels: str) -> Namespace:
+        return Namespace(name, {f"proa.dev/{key}": value for key, value in labels.items()}, {}, terminating=going)
 
     spaces = [
         space("a", inject="enabled"),
@@ -66,6 +66,8 @@ def test_the_namespaces_of_a_revision_are_those_that_name_it() -> None:
         space("d", rev="blue"),
         space("proa-system", inject="enabled"),
         space("e"),
+        space("f", going=True, inject="enabled"),
+        space("g", going=True, rev="blue"),
     ]
     assert clinging(spaces, "") == ("a",)
     assert clinging(spaces, "blue") == ("c", "d")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ca import permissions as authority
-from installation.objects import described, objects, uninstallation
+from installation.objects import described, objects
 from installation.options import Options, PodSecurity, Profile, Scope
 from proa import names
 from proa.errors import Refused
@@ -68,11 +68,6 @@ def test_the_namespace_comes_before_what_is_in_it_and_the_registration_after_who
     assert kinds[0] == "Namespace"
     assert kinds[-1] == "MutatingWebhookConfiguration"
     assert kinds[-2] == "Deployment"
-
-
-@given(OPTIONS)
-def test_an_installation_is_removed_from_the_registration_back_to_the_namespace(options: Options) -> None:
-    assert uninstallation(options) == tuple(reversed(objects(options)))
 
 
 @given(OPTIONS)

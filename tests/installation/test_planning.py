@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from installation.changes import title
 from installation.installed import Found, found, own_options, shared_options, upgraded_image
 from installation.objects import objects
-from installation.options import VERSION, Options, PodSecurity, Profile, PullPolicy
+from installation.options import Options, PodSecurity, Profile, PullPolicy, Scope
 from installation.planning import (
     KINDS,
     Given,
@@ -23,6 +23,7 @@ from installation.planning import (
 from kube.resources import resource_of
 from proa.errors import Invalid, Refused
 from proa.json import Json
+from proa.release import VERSION
 from webhook.registration import Trust
 
 NOTHING = found((), (), (), ())
@@ -88,6 +89,15 @@ def test_a_second_revision_brings_nothing_of_what_is_shared() -> None:
     assert not beside & titles(objects(Options()))
 
 
+def test_a_second_revision_begins_with_what_the_default_one_has_set_and_with_an_image_of_its_own() -> None:
+    """Their sidecars are to trust each other: a trust domain, for instance, is a setting."""
+    mesh: dict[str, Json] = {"trustDomain": "example.org", "init": {"resources": {}}}
+    present = in_cluster(objects(Options(image=f"mirror.example/proa:{VERSION}", mesh=mesh)))
+    for asked, expected in ((Given(), mesh), (Given(mesh={}), {})):
+        beside = installing(present, "blue", asked)
+        assert beside == objects(Options(revision="blue", mesh=expected, scope=Scope.REVISION))
+
+
 def test_installing_again_keeps_the_configuration_and_obeys_what_is_given() -> None:
     present = in_cluster(objects(Options(mesh={"peerTls": "strict"})))
     assert installing(present, "", Given()) == objects(Options(mesh={"peerTls": "strict"}))
@@ -127,6 +137,8 @@ def test_an_image_whose_tag_is_not_its_version_must_be_named() -> None:
 def test_what_is_not_installed_is_not_upgraded() -> None:
     with pytest.raises(Invalid, match="proa install"):
         upgrading(NOTHING, "", Given())
+    with pytest.raises(Invalid, match=r"installed one \(revision 'blue', revision 'green'\)"):
+        upgrading(in_cluster(*(objects(Options(revision=name)) for name in ("blue", "green"))), "", Given())
 
 
 def test_upgrading_a_revision_leaves_the_default_ones_configuration() -> None:

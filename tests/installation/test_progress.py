@@ -34,6 +34,14 @@ def test_a_deployment_is_ready_when_every_pod_of_its_present_template_is() -> No
     assert not deployment(raw(availableReplicas=1), []).ready
 
 
+def test_a_deployment_is_not_ready_while_a_pod_of_before_counts_for_one_that_is_not() -> None:
+    """Two new pods of which one is not available yet, and an old one: three pods, two of them available."""
+    rolling = deployment(raw(replicas=3), [])
+    assert not rolling.ready
+    assert rolling.standing == "1 of 2 pods ready, 1 of before still there"
+    assert deployment(raw(), []).standing == "2 of 2 pods ready"
+
+
 def test_a_deployment_whose_change_was_not_seen_yet_is_not_ready() -> None:
     assert not deployment(raw(generation=3), []).ready
 
@@ -88,9 +96,18 @@ def test_an_installation_waits_for_pods_and_for_trust() -> None:
 
 
 counts = st.integers(0, 3)
+states = st.builds(
+    Deployment,
+    st.just("web"),
+    wanted=counts,
+    updated=counts,
+    available=counts,
+    total=counts,
+    observed=st.booleans(),
+    version=st.just(""),
+)
 
 
-@given(counts, counts, counts, st.booleans())
-def test_it_waits_exactly_while_a_deployment_is_not_ready(one: int, two: int, three: int, observed: bool) -> None:
-    found = Deployment("web", wanted=one, updated=two, available=three, observed=observed, version="")
+@given(states)
+def test_it_waits_exactly_while_a_deployment_is_not_ready(found: Deployment) -> None:
     assert bool(outstanding(frozenset({"web"}), (found,), (TRUSTED,))) is not found.ready

@@ -4,9 +4,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ import yaml
 from discovery.files import subscription_files
 from discovery.model import Transport, Workload
 from discovery.resources import resources
+from installation.postflight import ABOUT_OTHERS
 from proa import names
 from proa.identity import TrustDomain, WorkloadIdentity
 from proa.mesh import AccessLog
@@ -31,7 +32,10 @@ _HEARTBEATS: Final = ("componentstatuses", "certificatesigningrequests.certifica
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
+    """*environment* is what the command is given beside the cluster."""
+
     kubectl: Kubectl
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def system(self) -> Kubectl:
@@ -46,10 +50,10 @@ class Mesh:
         self.system("rollout", "restart", *PROCESSES)
         self.system.ready(*PROCESSES, seconds=180)
 
-    def install(self) -> float:
+    def install(self, *way: str) -> float:
         """Apply the manifests; the seconds until every process is Ready and pods are injected."""
         started = time.monotonic()
-        self.kubectl("apply", "--server-side", "--force-conflicts", f"--kustomize={MANIFESTS}")
+        self.kubectl("apply", *(way or ("--server-side", "--force-conflicts")), f"--kustomize={MANIFESTS}")
         self.system.ready(*PROCESSES, seconds=180)
         eventually(self.injects, "the first injected pod")
         return time.monotonic() - started
@@ -59,13 +63,37 @@ class Mesh:
 
     def proa(self, *arguments: str, status: int = 0) -> str:
         """What the command wrote: first to standard output, then to standard error."""
-        program = Path(sys.executable).with_name("proa")
-        environment = {"KUBECONFIG": str(self.kubectl.kubeconfig), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        done = subprocess.run(
-            [program, *arguments], env=environment, capture_output=True, text=True, timeout=240, check=False
-        )
+        done = self._ran(*arguments)
         assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
+
+    def report(self, *arguments: str, status: int = 0) -> Any:
+        """What a command prints for scripts; what it prints beside that goes to standard error."""
+        return json.JSONDecoder().raw_decode(self.proa(*arguments, "--output=json", status=status))[0]
+
+    def states(self, namespace: str, status: int) -> list[str]:
+        """Of the pods of a namespace, by `proa status`, which ends with that *status*."""
+        (found,) = self.report("status", f"--namespace={namespace}", status=status)["namespaces"]
+        return sorted(each["state"] for each in found["pods"])
+
+    def checked(self, *arguments: str) -> dict[str, str]:
+        """What `proa check` finds of the installation, and not of what others have left in a cluster that they use."""
+        done = self._ran("check", "--output=json", *arguments)
+        found = json.loads(done.stdout)
+        assert (done.returncode, found["scope"]) == (0 if found["ok"] else 1, "installation")
+        return {each["code"]: each["outcome"] for each in found["checks"] if each["code"] not in ABOUT_OTHERS}
+
+    def _ran(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        program = Path(sys.executable).with_name("proa")
+        cluster = {"KUBECONFIG": str(self.kubectl.kubeconfig), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        return subprocess.run(
+            [program, *arguments],
+            env={**cluster, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
 
     def injects(self) -> bool:
         """Whether a pod would get its sidecar now."""

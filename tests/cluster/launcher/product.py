@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,8 @@ from launcher.machine import run
 from launcher.sources import Mirror, code_name, context, mirror, pip_settings
 
 _REPOSITORY: Final = Path(__file__).parents[3]
+_NEXT: Final = Path(__file__).parents[1] / "next"
+"""The context of another version's image."""
 _BUNDLE: Final = "/etc/ssl/certs/machine.crt"
 """In the base: the certificates that the machine's pip trusts."""
 _MOST_IMAGES: Final = 100
@@ -23,13 +25,25 @@ _MOST_IMAGES: Final = 100
 def product_archive(name: str) -> Path:
     """A docker archive of Proa's image, *name*; built unless the cache has one of the same content."""
     base = _base()
-    archive = cache() / "images" / f"product-{_digest(name, base)}.tar"
+    return _kept("product", _digest(name, base), lambda partial: _build(name, base, partial))
+
+
+def next_archive(name: str, version: str, product: Path) -> Path:
+    """The same for another *version*: the image in *product* but for what says which one it is."""
+    content = f"{name} {version} {product.name}\n".encode() + (_NEXT / "Dockerfile").read_bytes()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    return _kept("next", digest, lambda partial: _build_next(name, version, product, partial))
+
+
+def _kept(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
+    """The archive of a *kind* that the cache has, if it is of that *digest*; or what *build* writes."""
+    archive = cache() / "images" / f"{kind}-{digest}.tar"
     if not archive.exists():
         archive.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=archive.parent, prefix="partial.") as directory:
             partial = Path(directory) / archive.name
-            _build(name, base, partial)
-            for older in archive.parent.glob("product-*.tar"):
+            build(partial)
+            for older in archive.parent.glob(f"{kind}-*.tar"):
                 older.unlink()
             partial.replace(archive)
     return archive
@@ -39,10 +53,18 @@ def _build(name: str, base: Path, archive: Path) -> None:
     if len(_buildah("images", "--all", "--quiet").splitlines()) > _MOST_IMAGES:
         _buildah("rmi", "--all", "--force")
     parent = _imported(base)
-    # Layers are kept: only what follows the first changed file is made again.
-    options = ("--isolation", "chroot", "--pull-never", "--layers", "--build-arg", f"BASE={parent}")
     ignore = ("--ignorefile", str(_REPOSITORY / ".dockerignore"))
-    _buildah("build", *options, *ignore, "--tag", name, str(_REPOSITORY))
+    # Layers are kept: only what follows the first changed file is made again.
+    _build_in(_REPOSITORY, name, archive, "--layers", "--build-arg", f"BASE={parent}", *ignore)
+
+
+def _build_next(name: str, version: str, product: Path, archive: Path) -> None:
+    parent = _buildah("pull", "--quiet", f"docker-archive:{product}").strip()
+    _build_in(_NEXT, name, archive, "--build-arg", f"BASE={parent}", "--build-arg", f"VERSION={version}")
+
+
+def _build_in(directory: Path, name: str, archive: Path, *options: str) -> None:
+    _buildah("build", "--isolation", "chroot", "--pull-never", *options, "--tag", name, str(directory))
     _buildah("push", "--quiet", name, f"docker-archive:{archive}:{name}")
 
 
