@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from installation import survey
 from installation.apply import Told, remove, wait_gone
+from installation.certmanager import secrets
 from installation.changes import Title, title
 from installation.departure import Carrier, carriers, clinging
 from installation.planning import in_order_of_removal, of_revision, without
@@ -61,7 +62,8 @@ async def run(client: Client, asked: Asked, told: Told) -> Outcome:
         strays = without(await read_registrations(client), present)
         going = (*strays, *in_order_of_removal(present), *await read_trust_bundles(client))
     else:
-        going = in_order_of_removal(of_revision(present, asked.revision))
+        own = in_order_of_removal(of_revision(present, asked.revision))
+        going = (*own, *secrets(own))
         spaces = tuple(map(survey.namespace, await client.list(NAMESPACES)))
         needed = clinging(spaces, asked.revision)
         if needed and not asked.force:

@@ -11,16 +11,11 @@ import pytest
 from installation.postflight import ABOUT_OTHERS
 from installation.preflight import PREFLIGHT
 from proa import names
+from support import certmanager
 from support.kubectl import Kubectl, eventually, pod, pod_spec, workload
-from support.mesh import Mesh, carries
+from support.mesh import Mesh, carries, report
 
 REVISION = "commands"
-
-
-def report(mesh: Mesh, *arguments: str, status: int = 0) -> Any:
-    """What a command prints for scripts; what it prints beside that goes to standard error."""
-    written = mesh.proa(*arguments, "--output=json", status=status)
-    return json.JSONDecoder().raw_decode(written)[0]
 
 
 def states(mesh: Mesh, namespace: str, status: int) -> list[str]:
@@ -110,6 +105,15 @@ def test_a_mesh_that_collides_is_named(mesh: Mesh, namespace: Kubectl) -> None:
         assert (found["other_mesh_collides"], found["other_mesh_present"]) == ("failed", "failed")
     finally:
         namespace("delete", "mutatingwebhookconfiguration", other)
+
+
+def test_without_cert_manager_nothing_is_installed_that_needs_it(mesh: Mesh) -> None:
+    if not certmanager.missing(mesh.kubectl):
+        pytest.skip("the cluster has cert-manager")
+    refused = report(mesh, "install", f"--revision={REVISION}", "--certificates=cert-manager", status=1)
+    assert (refused["outcome"], refused["changes"]) == ("refused", [])
+    assert {each["code"] for each in refused["checks"]} == {"cert_manager_missing"}
+    assert mesh.system("get", f"deployment/proa-webhook-{REVISION}", "--ignore-not-found") == ""
 
 
 def test_status_tells_the_pods_that_lack_their_sidecar_and_why(mesh: Mesh, namespace: Kubectl) -> None:

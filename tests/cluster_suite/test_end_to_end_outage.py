@@ -1,21 +1,19 @@
 """The cluster goes on while webhooks come and go, and says what to do when there is none."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from proa import names
 from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec
 from support.mesh import IN_MESH, Mesh, carries
+from support.trickle import Trickle
 
 PODS = 200
 AT_ONCE = 4
-GATED = {"schedulingGates": [{"name": "proa.dev/never"}]}
-"""What matters is the admission: such a pod is stored and never started."""
 SELECTOR = f"--selector=app.kubernetes.io/name={names.WEBHOOK}"
 
 
@@ -29,43 +27,16 @@ def webhooks(mesh: Mesh) -> set[str]:
     }
 
 
-class Creating:
-    """Creates pods, a few at a time, until there are enough and it is told to end."""
-
-    def __init__(self, inside: Kubectl) -> None:
-        self._inside = inside
-        self._stop = threading.Event()
-        self.created = 0
-        self.refused: list[str] = []
-        self._thread = threading.Thread(target=self._create)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _create(self) -> None:
-        while self.created < PODS or not self._stop.is_set():
-            numbers = range(self.created, self.created + AT_ONCE)
-            try:
-                self._inside.create(*(pod(f"pod-{number}", pod_spec("true", **GATED)) for number in numbers))
-            except Failed as failed:
-                self.refused.append(failed.output)
-            self.created += AT_ONCE
-
-
 def test_no_pod_is_lost_while_every_webhook_is_replaced(mesh: Mesh, injected: Kubectl) -> None:
     former = eventually(lambda: _two(webhooks(mesh)), "two webhooks", 60)
-    with Creating(injected) as creating:
+    with Trickle(injected, AT_ONCE) as pods:
         for name in former:
             mesh.system("delete", "pod", name, "--wait=false")
             eventually(lambda name=name: _two(webhooks(mesh) - {name}), f"a webhook in place of {name}", 90)
-    assert creating.refused == []
+        pods.reach(PODS)
+    assert pods.refused == []
     found = injected.json("pods")
-    assert len(found) == creating.created >= PODS
+    assert len(found) == pods.created >= PODS
     assert [each["metadata"]["name"] for each in found if not carries(each)] == []
 
 

@@ -1,48 +1,13 @@
 """Two versions side by side, and a namespace that moves from one to the other without missing a pod."""
 
 import json
-import threading
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from proa import names
-from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec
+from support.kubectl import Kubectl
 from support.mesh import Mesh, carries
-
-GATED = {"schedulingGates": [{"name": "proa.dev/never"}]}
-_SPARE = 20
-"""Pods that are created after each step, at least."""
-
-
-class Trickle:
-    """Creates a pod after the other until it is told to end."""
-
-    def __init__(self, inside: Kubectl) -> None:
-        self._inside = inside
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._create)
-        self.created = 0
-        self.refused: list[str] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def some_more(self) -> None:
-        goal = self.created + _SPARE
-        eventually(lambda: self.created >= goal, "more pods", 60)
-
-    def _create(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._inside.create(pod(f"pod-{self.created}", pod_spec("true", **GATED)))
-            except Failed as failed:
-                self.refused.append(failed.output)
-            self.created += 1
+from support.trickle import Trickle
 
 
 def test_a_namespace_moves_to_another_revision_and_the_old_one_goes_without_a_missed_pod(

@@ -103,6 +103,12 @@ class Mesh:
         eventually(followed, "every webhook's new configuration", pause=0)
 
 
+def report(mesh: Mesh, *arguments: str, status: int = 0) -> Any:
+    """What a command prints for scripts; what it prints beside that goes to standard error."""
+    written = mesh.proa(*arguments, "--output=json", status=status)
+    return json.JSONDecoder().raw_decode(written)[0]
+
+
 def carries(found: dict[str, Any]) -> bool:
     """Whether a pod has its sidecar."""
     return any(container["name"] == names.PROXY_CONTAINER for container in found["spec"].get("initContainers", []))
