@@ -14,6 +14,7 @@ from proa import dns, names
 from proa.documents import plain, read
 from proa.errors import Invalid, Problems, shown
 from proa.identity import TrustDomain
+from proa.injection import Injection, Namespace
 from proa.json import Json
 from proa.quantity import PATTERN, amount
 from proa.sections import Section, section
@@ -46,13 +47,6 @@ ConfigMapName: TypeAlias = Annotated[
     Meta(
         pattern=rf"^{dns.SUBDOMAIN}\Z",
         description="a ConfigMap's name: 1 to 253 of a-z, 0-9, '-', '.'",
-    ),
-]
-Namespace: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=rf"^{dns.LABEL}\Z",
-        description="a namespace: 1 to 63 of a-z, 0-9 and '-'",
     ),
 ]
 
@@ -171,6 +165,7 @@ class MeshConfiguration(Section, frozen=True):
     init: Init = Init()
     certificate: Certificate = Certificate()
     discovery: Discovery = NoDiscovery()
+    injection: Injection = Injection()
     never_inject_namespaces: tuple[Namespace, ...] = (
         "kube-system",
         "kube-public",
@@ -184,6 +179,12 @@ class MeshConfiguration(Section, frozen=True):
             TrustDomain(self.trust_domain)
         except Invalid as problem:
             raise Invalid("trustDomain", problem.found, problem.allowed) from problem
+        for name in self.injection.enforce:
+            if name in (*self.never_inject_namespaces, names.SYSTEM_NAMESPACE):
+                allowed = (
+                    f"namespaces that may be injected: none of neverInjectNamespaces, nor {names.SYSTEM_NAMESPACE}"
+                )
+                raise Invalid("injection.enforce", shown(name), allowed)
 
 
 def mesh_configuration(document: str | bytes) -> MeshConfiguration:

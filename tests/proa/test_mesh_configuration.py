@@ -32,6 +32,7 @@ KEYS = (
     "init",
     "certificate",
     "discovery",
+    "injection",
     "neverInjectNamespaces",
 )
 INNER = (
