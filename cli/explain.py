@@ -90,6 +90,8 @@ def _show_explanation(told: Explanation, out: Console) -> None:
     if others:
         entries.add_row("no", f"{len(others)} others", f"the namespace's {names.REVISION} chooses another revision")
     out.print(entries)
+    for warning in told.warnings:
+        out.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
     if told.edits:
         out.print(f"Patch: {len(told.edits)} operations; -o json shows them whole", soft_wrap=True)
         for edit in told.edits:
