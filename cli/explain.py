@@ -79,8 +79,11 @@ def _show(found: tuple[Traced, ...], out: Console) -> None:
 
 def _show_explanation(told: Explanation, out: Console) -> None:
     rules = _table("Rules, in their order; the first that says yes decides", "", "rule", "what it says")
-    for step in told.steps:
+    reached = [step for step in told.steps if step.answer is not Answer.NOT_REACHED]
+    for step in reached:
         rules.add_row(f"[{_COLOURS[step.answer]}]{step.answer}[/]", step.code, _sentence(step))
+    if len(reached) < len(told.steps):
+        rules.add_row(f"[dim]{Answer.NOT_REACHED}[/]", f"{len(told.steps) - len(reached)} more", "")
     out.print(rules)
     entries = _table("Webhook entries that the API server compares the pod with", "", "entry", "")
     others = [entry for entry in told.entries if f" {names.REVISION}" in entry.stopped]

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TypeAlias
 
 import msgspec
+from msgspec import UNSET
 
 from installation.selectors import unmet
 from installation.trees import listed, member, text
@@ -25,6 +26,7 @@ from webhook.operations import Add, Operation, Remove
 from webhook.predicates import Predicate
 from webhook.sidecar import Sidecar
 from webhook.warnings import warnings
+from webhook.wishes import ISTIO_INJECT, ISTIO_INJECTION, ISTIO_REVISION
 
 _Conditions: TypeAlias = Mapping[tuple[str, str], Predicate]
 """By name and expression."""
@@ -109,6 +111,17 @@ def explanation(
         return Explanation(Verdict.LEFT, f"the pod stays as it is: {sentence}", steps, asked, (), warned)
     edits = tuple(map(_edit, planned.operations))
     return Explanation(Verdict.INJECTED, f"the pod is injected: {sentence}", steps, asked, edits, warned)
+
+
+def unread(subject: Subject) -> tuple[str, ...]:
+    """A note where Istio's names stand and are not read: who moves from Istio wonders."""
+    if subject.reads_istio:
+        return ()
+    home = {key for key in (ISTIO_INJECTION, ISTIO_REVISION) if key in (subject.namespace_labels or {})}
+    pod = {key for key in (ISTIO_INJECT, ISTIO_REVISION) if key in subject.pod.labels}
+    annotated = {ISTIO_INJECT} if subject.pod.annotations.istio_inject is not UNSET else set[str]()
+    found = ", ".join(sorted(home | pod | annotated))
+    return (f"{found} is there and not read: the mesh configuration says vocabulary: proa",) if found else ()
 
 
 def _edit(operation: Operation) -> Edit:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from yaml.nodes import Node
 
-from installation.explanation import Explanation, explanation
+from installation.explanation import Explanation, explanation, unread
 from installation.trees import text, texts
 from proa import names
 from proa.documents import plain, read
@@ -67,7 +67,8 @@ class _Tracing:
         revisions = sorted({labels.get(names.REVISION, ""), *_by_istio(labels, of_pod, self.configuration)})
         registered = tuple(registration(Revision(each), configuration=self.configuration) for each in revisions)
         told = explanation(subject, of_pod, registered, self.sidecar)
-        return Traced(title(template.node), () if known else (_granted(namespace),), told)
+        notes = () if known else (_granted(namespace),)
+        return Traced(title(template.node), (*notes, *unread(subject)), told)
 
 
 def _by_istio(labels: Mapping[str, str], of_pod: Mapping[str, str], configuration: MeshConfiguration) -> Iterator[str]:

@@ -5,12 +5,17 @@ it for: the field's absence; only of what an injection makes it is known which o
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from proa import names
+from proa.errors import Invalid, shown
+
+ISTIO_INJECT: Final = "sidecar.istio.io/inject"
+"""Istio's label on a pod, and annotation."""
+_WISHES: Final = (names.INJECT, ISTIO_INJECT)
 
 
 class _View(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -21,7 +26,7 @@ class Annotations(_View, frozen=True):
     """The annotations that mean something to Proa."""
 
     inject: str | UnsetType = msgspec.field(name=names.INJECT, default=UNSET)
-    istio_inject: str | UnsetType = msgspec.field(name="sidecar.istio.io/inject", default=UNSET)
+    istio_inject: str | UnsetType = msgspec.field(name=ISTIO_INJECT, default=UNSET)
     status: str | UnsetType = msgspec.field(name=names.STATUS, default=UNSET)
     bootstrap: str | UnsetType = msgspec.field(name=names.BOOTSTRAP, default=UNSET)
     leaf: str | UnsetType = msgspec.field(name=names.LEAF, default=UNSET)
@@ -50,6 +55,13 @@ class Metadata(_View, frozen=True):
     """All of them: the configuration may select by any."""
     owner_references: tuple[OwnerReference, ...] | None = None
     annotations: Annotations | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        # Whoever writes a file may leave the quotes out; the API server sends nothing but text.
+        for key in _WISHES:
+            value = (self.labels or {}).get(key, "")
+            if not isinstance(value, str):
+                raise Invalid(f"metadata.labels['{key}']", shown(value), "text, in quotes")
 
 
 class SecurityContext(_View, frozen=True):

@@ -19,16 +19,16 @@ FORBIDDING: Final = ("baseline", "restricted")
 """Standards that forbid NET_ADMIN, in every version of theirs."""
 
 
-class _Capabilities(msgspec.Struct):
+class _Capabilities(msgspec.Struct, frozen=True):
     add: tuple[str, ...] = ()
 
 
-class _Context(msgspec.Struct, rename="camel"):
+class _Context(msgspec.Struct, frozen=True, rename="camel"):
     run_as_user: int | None = None
     capabilities: _Capabilities = _Capabilities()
 
 
-class _Container(msgspec.Struct, rename="camel"):
+class _Container(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     security_context: _Context = _Context()
 

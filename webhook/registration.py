@@ -108,7 +108,7 @@ def _webhook(entry: Entry, on_failure: str, revision: Revision) -> Json:
         ],
         # A pod made through another version of the API, should one come, is a pod as well and is sent as v1.
         "matchPolicy": "Equivalent",
-        "namespaceSelector": _selector(_NOT_SYSTEM, chosen, *entry.namespace),
+        "namespaceSelector": _selector(_NOT_SYSTEM, *entry.namespace, chosen),
         "objectSelector": _selector(*entry.pod),
         "matchConditions": [
             {"name": each.name, "expression": each.holds.cel} for each in (*WORTH_ASKING, *entry.conditions)

@@ -13,7 +13,7 @@ from proa import names
 from proa.errors import Invalid, ProaError, shown
 from proa.injection import Unusable
 from proa.mesh import MeshConfiguration, Vocabulary
-from webhook.pod import OwnerReference, Pod
+from webhook.pod import ISTIO_INJECT, OwnerReference, Pod
 
 OPT_IN: Final = ("enabled", "true")
 OPT_OUT: Final = ("disabled", "false")
@@ -21,8 +21,6 @@ _WISHES: Final[Mapping[str, bool]] = {**dict.fromkeys(OPT_IN, True), **dict.from
 
 ISTIO_INJECTION: Final = "istio-injection"
 """Label on a namespace: `enabled`, and anything else closes it, also to pods that ask."""
-ISTIO_INJECT: Final = "sidecar.istio.io/inject"
-"""Label, or else annotation, on a pod."""
 ISTIO_REVISION: Final = "istio.io/rev"
 """Label on a namespace or pod: opts in, to that revision."""
 ISTIO_ENABLED: Final = "enabled"
