@@ -11,7 +11,7 @@ from msgspec import UNSET
 from proa import names
 from proa.injection import Policy
 from proa.mesh import MeshConfiguration, Vocabulary
-from webhook.pod import Pod
+from webhook.pod import ISTIO_INJECT, Pod
 from webhook.predicates import (
     ALWAYS,
     NEVER,
@@ -27,7 +27,7 @@ from webhook.predicates import (
     owners,
     selected,
 )
-from webhook.wishes import ISTIO_INJECT, OPT_OUT
+from webhook.wishes import OPT_OUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from proa import names
 from proa.injection import Policy
 from webhook import selection, wishes
 from webhook.conditions import has_sidecar, on_windows
+from webhook.pod import ISTIO_INJECT
 from webhook.wishes import OPT_OUT, Subject, Wish, meant
 
 
@@ -123,7 +124,7 @@ RULES: Final = (
     Rule(
         "istio_label_disabled",
         Leave,
-        f"the pod's label {wishes.ISTIO_INJECT} opts out (vocabulary: istio)",
+        f"the pod's label {ISTIO_INJECT} opts out (vocabulary: istio)",
         _istio_label_disabled,
     ),
     Rule(
@@ -135,7 +136,7 @@ RULES: Final = (
     Rule(
         "istio_label_enabled",
         Inject,
-        f"the pod's label {wishes.ISTIO_INJECT} opts in (vocabulary: istio)",
+        f"the pod's label {ISTIO_INJECT} opts in (vocabulary: istio)",
         _opts_in(wishes.istio_label),
     ),
     Rule(
@@ -159,13 +160,13 @@ RULES: Final = (
     Rule(
         "istio_annotation_disabled",
         Leave,
-        f"the pod's annotation {wishes.ISTIO_INJECT} opts out (vocabulary: istio)",
+        f"the pod's annotation {ISTIO_INJECT} opts out (vocabulary: istio)",
         _opts_out(wishes.istio_annotation),
     ),
     Rule(
         "istio_annotation_enabled",
         Inject,
-        f"the pod's annotation {wishes.ISTIO_INJECT} opts in, where a label asks as well (vocabulary: istio)",
+        f"the pod's annotation {ISTIO_INJECT} opts in, where a label asks as well (vocabulary: istio)",
         _istio_annotation_enabled,
     ),
     Rule(

@@ -141,10 +141,14 @@ def _namespaces(documents: Iterable[Node]) -> dict[str, Mapping[str, str]]:
     return {text_at(node, "metadata", "name"): _labels(node) for node in found if kind(node) == ("", "Namespace")}
 
 
+class _Labelled(msgspec.Struct):
+    metadata: Metadata | None = None
+
+
 def _labels(namespace: Node) -> Mapping[str, str]:
     metadata = at(namespace, "metadata")
     try:
-        labels = converted({} if metadata is None else plain(metadata), Metadata, "").labels
+        found = converted({"metadata": None if metadata is None else plain(metadata)}, _Labelled, "").metadata
     except Invalid as problem:
-        raise placed(problem, namespace, ("metadata",)) from problem
-    return {key: str(value) for key, value in (labels or {}).items()}
+        raise placed(problem, namespace, ()) from problem
+    return {} if found is None else {key: str(value) for key, value in (found.labels or {}).items()}
