@@ -1,11 +1,13 @@
 """Whether a pod gets a sidecar: what the first of `webhook.rules.RULES` that applies to it says. Pure."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from proa import names
 from webhook import wishes
-from webhook.rules import RULES, Decision, Inject, Leave, Rule
+from webhook.rules import RULES
+from webhook.verdicts import Decision, Inject, Leave, Rule, parts
 from webhook.wishes import OPT_IN, OPT_OUT, NamespaceUnknown, Subject
 
 __all__ = [
@@ -35,8 +37,14 @@ def decision(subject: Subject) -> Decision:
     configuration does not let it count as absent, and NamespaceUnknown where the namespace would have to decide and is
     not known.
     """
-    rule = next(rule for rule in RULES if rule.applies(subject))
+    rule = next(rule for rule in _needed(parts(subject.configuration)) if rule.applies(subject))
     return rule.verdict(rule)
+
+
+@cache
+def _needed(found: frozenset[str]) -> tuple[Rule, ...]:
+    """The rules that can apply in a configuration of these parts."""
+    return tuple(rule for rule in RULES if rule.needs in found)
 
 
 def opted_in(labels: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -9,42 +9,15 @@ cannot be injected, and `enforce`, stand above the pod.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from proa import names
 from proa.injection import Policy
 from webhook import selection, wishes
 from webhook.conditions import has_sidecar, on_windows
 from webhook.pod import ISTIO_INJECT
+from webhook.verdicts import Inject, Leave, Rule
 from webhook.wishes import OPT_OUT, Subject, Wish, meant
-
-
-@dataclass(frozen=True, slots=True)
-class Inject:
-    """The pod gets a sidecar."""
-
-    reason: "Rule"
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """The pod stays as it is."""
-
-    reason: "Rule"
-
-
-Decision: TypeAlias = Inject | Leave
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """When *applies*, the verdict is *verdict*; *sentence* tells a user why."""
-
-    code: str
-    verdict: type[Inject] | type[Leave]
-    sentence: str
-    applies: Callable[[Subject], bool]
 
 
 def _opts_in(read: Callable[[Subject], Wish | None]) -> Callable[[Subject], bool]:
@@ -53,23 +26,6 @@ def _opts_in(read: Callable[[Subject], Wish | None]) -> Callable[[Subject], bool
 
 def _opts_out(read: Callable[[Subject], Wish | None]) -> Callable[[Subject], bool]:
     return lambda subject: meant(read(subject), subject) is False
-
-
-def _istio_label_disabled(subject: Subject) -> bool:
-    wish = wishes.istio_label(subject)
-    return wish is not None and wish.value == "false"
-
-
-def _istio_label_overruled(subject: Subject) -> bool:
-    return wishes.istio_label(subject) is not None and wishes.istio_closed(subject)
-
-
-def _istio_annotation_enabled(subject: Subject) -> bool:
-    """Alone it opts nobody in: Istio is not asked about such a pod."""
-    if meant(wishes.istio_annotation(subject), subject) is not True:
-        return False
-    asked = wishes.istio_opened(subject) or wishes.istio_revision(subject)
-    return asked or subject.home.get(names.INJECT, OPT_OUT[0]) not in OPT_OUT
 
 
 RULES: Final = (
@@ -108,6 +64,7 @@ RULES: Final = (
         Inject,
         "the mesh configuration lists the namespace under injection.enforce: nobody opts out there",
         lambda subject: subject.namespace in subject.configuration.injection.enforce,
+        "enforce",
     ),
     Rule(
         "pod_label_disabled",
@@ -125,19 +82,22 @@ RULES: Final = (
         "istio_label_disabled",
         Leave,
         f"the pod's label {ISTIO_INJECT} opts out (vocabulary: istio)",
-        _istio_label_disabled,
+        wishes.istio_label_disabled,
+        "istio",
     ),
     Rule(
         "istio_label_overruled",
         Leave,
         f"the namespace's label {wishes.ISTIO_INJECTION} is not {wishes.ISTIO_ENABLED!r}: no label of Istio's opts in",
-        _istio_label_overruled,
+        wishes.istio_label_overruled,
+        "istio",
     ),
     Rule(
         "istio_label_enabled",
         Inject,
         f"the pod's label {ISTIO_INJECT} opts in (vocabulary: istio)",
         _opts_in(wishes.istio_label),
+        "istio",
     ),
     Rule(
         "pod_annotation_disabled",
@@ -156,30 +116,35 @@ RULES: Final = (
         Leave,
         f"the namespace's label {wishes.ISTIO_INJECTION} is not {wishes.ISTIO_ENABLED!r}: that closes it to all pods",
         wishes.istio_closed,
+        "istio",
     ),
     Rule(
         "istio_annotation_disabled",
         Leave,
         f"the pod's annotation {ISTIO_INJECT} opts out (vocabulary: istio)",
         _opts_out(wishes.istio_annotation),
+        "istio",
     ),
     Rule(
         "istio_annotation_enabled",
         Inject,
         f"the pod's annotation {ISTIO_INJECT} opts in, where a label asks as well (vocabulary: istio)",
-        _istio_annotation_enabled,
+        wishes.istio_annotation_enabled,
+        "istio",
     ),
     Rule(
         "never_pod",
         Leave,
         "the mesh configuration's injection.never.pods selects the pod by its labels",
         selection.never_pod,
+        "never",
     ),
     Rule(
         "never_namespace",
         Leave,
         "the mesh configuration's injection.never.namespaces selects the namespace by its labels",
         selection.never_namespace,
+        "never",
     ),
     Rule(
         "namespace_disabled",
@@ -192,36 +157,42 @@ RULES: Final = (
         Inject,
         "the mesh configuration's injection.always.pods selects the pod by its labels",
         selection.always_pod,
+        "always",
     ),
     Rule(
         "always_namespace",
         Inject,
         "the mesh configuration's injection.always.namespaces selects the namespace by its labels",
         selection.always_namespace,
+        "always",
     ),
     Rule(
         "service_account_disabled",
         Leave,
         "the mesh configuration's injection.serviceAccounts opts the pod's service account out",
         lambda subject: selection.account_policy(subject) is Policy.DISABLED,
+        "accounts",
     ),
     Rule(
         "service_account_enabled",
         Inject,
         "the mesh configuration's injection.serviceAccounts opts the pod's service account in",
         lambda subject: selection.account_policy(subject) is Policy.ENABLED,
+        "accounts",
     ),
     Rule(
         "owner_disabled",
         Leave,
         "the mesh configuration's injection.owners opts out what the kind of the pod's controller makes",
         lambda subject: selection.owner_policy(subject) is Policy.DISABLED,
+        "owners",
     ),
     Rule(
         "owner_enabled",
         Inject,
         "the mesh configuration's injection.owners opts in what the kind of the pod's controller makes",
         lambda subject: selection.owner_policy(subject) is Policy.ENABLED,
+        "owners",
     ),
     Rule(
         "namespace_enabled",
@@ -234,12 +205,14 @@ RULES: Final = (
         Inject,
         f"the namespace's label {wishes.ISTIO_INJECTION} opts in (vocabulary: istio)",
         wishes.istio_opened,
+        "istio",
     ),
     Rule(
         "istio_revision",
         Inject,
         f"the namespace's label {wishes.ISTIO_REVISION}, or else the pod's, opts in (vocabulary: istio)",
         wishes.istio_revision,
+        "istio",
     ),
     Rule(
         "policy_enabled",

@@ -157,6 +157,23 @@ def istio_revision(subject: Subject) -> bool:
     return ISTIO_REVISION in subject.home or ISTIO_REVISION in subject.pod.labels
 
 
+def istio_label_disabled(subject: Subject) -> bool:
+    wish = istio_label(subject)
+    return wish is not None and wish.value == "false"
+
+
+def istio_label_overruled(subject: Subject) -> bool:
+    return istio_label(subject) is not None and istio_closed(subject)
+
+
+def istio_annotation_enabled(subject: Subject) -> bool:
+    """Alone it opts nobody in: Istio is not asked about such a pod."""
+    if meant(istio_annotation(subject), subject) is not True:
+        return False
+    asked = istio_opened(subject) or istio_revision(subject)
+    return asked or subject.home.get(names.INJECT, OPT_OUT[0]) not in OPT_OUT
+
+
 def _by_istio(subject: Subject) -> bool:
     """A namespace with Proa's own label is in Proa's terms alone."""
     return subject.reads_istio and names.INJECT not in subject.home
