@@ -4,28 +4,29 @@ A field that a later Kubernetes adds is not seen here and passes through untouch
 it for: the field's absence; only of what an injection makes it is known which of the two it was.
 """
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from proa import names
+from proa.errors import Invalid, shown
+
+ISTIO_INJECT: Final = "sidecar.istio.io/inject"
+"""Istio's label on a pod, and annotation."""
+_WISHES: Final = (names.INJECT, ISTIO_INJECT)
 
 
 class _View(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Unknown fields are ignored."""
 
 
-class Labels(_View, frozen=True):
-    """The labels that mean something to Proa."""
-
-    inject: str | UnsetType = msgspec.field(name=names.INJECT, default=UNSET)
-
-
 class Annotations(_View, frozen=True):
     """The annotations that mean something to Proa."""
 
     inject: str | UnsetType = msgspec.field(name=names.INJECT, default=UNSET)
+    istio_inject: str | UnsetType = msgspec.field(name=ISTIO_INJECT, default=UNSET)
     status: str | UnsetType = msgspec.field(name=names.STATUS, default=UNSET)
     bootstrap: str | UnsetType = msgspec.field(name=names.BOOTSTRAP, default=UNSET)
     leaf: str | UnsetType = msgspec.field(name=names.LEAF, default=UNSET)
@@ -38,12 +39,29 @@ class Annotations(_View, frozen=True):
         return {key: value for key, value in found.items() if value is not UNSET}
 
 
+class OwnerReference(_View, frozen=True):
+    """meta/v1 OwnerReference."""
+
+    kind: str = ""
+    api_version: str = ""
+    controller: bool | None = None
+
+
 class Metadata(_View, frozen=True):
     name: str | None = None
     generate_name: str | None = None
     namespace: str | None = None
-    labels: Labels | None = None
+    labels: dict[str, Any] | None = None
+    """All of them: the configuration may select by any."""
+    owner_references: tuple[OwnerReference, ...] | None = None
     annotations: Annotations | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        # Whoever writes a file may leave the quotes out; the API server sends nothing but text.
+        for key in _WISHES:
+            value = (self.labels or {}).get(key, "")
+            if not isinstance(value, str):
+                raise Invalid(f"metadata.labels['{key}']", shown(value), "text, in quotes")
 
 
 class SecurityContext(_View, frozen=True):
@@ -129,6 +147,9 @@ class PodSpec(_View, frozen=True):
     volumes: tuple[Volume, ...] | UnsetType | None = UNSET
     host_network: bool | None = None
     os: OperatingSystem | None = None
+    service_account_name: str | None = None
+    service_account: str | None = None
+    """The same, by the name that Kubernetes gave up: a manifest may still have it."""
     security_context: SecurityContext | None = None
 
 
@@ -139,12 +160,18 @@ class Pod(_View, frozen=True):
     metadata: Metadata | UnsetType | None = UNSET
 
     @property
-    def labels(self) -> Labels:
-        return (self.metadata and self.metadata.labels) or Labels()
+    def labels(self) -> Mapping[str, object]:
+        return (self.metadata and self.metadata.labels) or {}
 
     @property
     def annotations(self) -> Annotations:
         return (self.metadata and self.metadata.annotations) or Annotations()
+
+    @property
+    def controller(self) -> OwnerReference | None:
+        """What makes pods like this one, if anything does."""
+        owners = (self.metadata and self.metadata.owner_references) or ()
+        return next((owner for owner in owners if owner.controller), None)
 
     @property
     def name(self) -> str:

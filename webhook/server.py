@@ -16,9 +16,9 @@ from proa.errors import ProaError, shown
 from proa.mesh import MeshConfiguration
 from webhook.admission import Answer, admission
 from webhook.connections import https_service
-from webhook.decision import NamespaceUnknown, opted_in
+from webhook.decision import TRACES, NamespaceUnknown
+from webhook.entries import BELIEFS, Belief
 from webhook.metrics import Metrics
-from webhook.registration import INJECT_PATH, NAMESPACE_PATH
 from webhook.review import Request, Response, RetryHint, Unreadable, admission_request, failure, refusal, review
 from webhook.sidecar import Sidecar, sidecar
 
@@ -89,8 +89,8 @@ def routes(injector: Injector) -> web.Application:
     log = cast("structlog.typing.FilteringBoundLogger", structlog.get_logger("webhook").bind())
     webhook = _Webhook(injector, log)
     served = web.Application(client_max_size=LARGEST_BODY)
-    served.router.add_post(INJECT_PATH, webhook.inject)
-    served.router.add_post(NAMESPACE_PATH, webhook.inject_by_namespace)
+    for path, belief in BELIEFS.items():
+        served.router.add_post(path, webhook.answering(belief))
     return served
 
 
@@ -99,14 +99,15 @@ class _Webhook:
     injector: Injector
     log: structlog.typing.FilteringBoundLogger
 
-    async def inject(self, http: web.Request) -> web.Response:
-        return await self._answer(http, _as_seen)
+    def answering(self, believed: Belief) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Reviews, with what is *believed* of the namespace because of the path on which they come."""
 
-    async def inject_by_namespace(self, http: web.Request) -> web.Response:
-        """For a pod that comes because the API server has seen its namespace to opt in."""
-        return await self._answer(http, opted_in)
+        async def answer(http: web.Request) -> web.Response:
+            return await self._answer(http, believed)
 
-    async def _answer(self, http: web.Request, believed: "_Belief") -> web.Response:
+        return answer
+
+    async def _answer(self, http: web.Request, believed: Belief) -> web.Response:
         try:
             body = await _body(http)
             started = perf_counter()
@@ -124,7 +125,7 @@ class _Webhook:
             answer.force_close()
         return answer
 
-    async def _reviewed(self, request: Request, believed: "_Belief") -> Response:
+    async def _reviewed(self, request: Request, believed: Belief) -> Response:
         current = self.injector.current()
         if current is None:
             raise NotConfigured
@@ -141,8 +142,10 @@ class _Webhook:
     def _tell(self, request: Request, answer: Answer) -> None:
         """One line a pod; what is left as it is would be a line of most pods of a cluster that injects few."""
         audit = answer.response.audit_annotations
-        tell = self.log.debug if audit["decision"] == "left" else self.log.info
-        told = {} if answer.response.status is None else {"error": answer.response.status.message}
+        left = audit["decision"] == "left"
+        tell = self.log.debug if left else self.log.info
+        told: dict[str, object] = {"rules": TRACES[audit["reason"]]} if left else {}
+        told |= {} if answer.response.status is None else {"error": answer.response.status.message}
         tell("answered", uid=request.uid, namespace=request.namespace, pod=answer.pod, **audit, **told)
 
     def _failed(self, decision: str, reason: str, status: int, error: ProaError) -> web.Response:
@@ -154,13 +157,6 @@ class _Webhook:
         body = failure(refusal(status, str(error), RetryHint(retry_after_seconds=_RETRY_SECONDS)))
         headers = {hdrs.RETRY_AFTER: str(_RETRY_SECONDS)}
         return web.Response(status=status, body=body, content_type=_JSON, headers=headers)
-
-
-_Belief: TypeAlias = Callable[[Labels | None], Labels | None]
-
-
-def _as_seen(labels: Labels | None) -> Labels | None:
-    return labels
 
 
 async def _body(http: web.Request) -> bytes:

@@ -29,6 +29,11 @@ def chart_text() -> str:
 _CHOSEN: Final = f"{names.REVISION}={{{{ . }}}}"
 _REPLICAS: Final = " ".join(f'"{profile.value}" {count}' for profile, count in REPLICAS.items())
 
+_UNRENDERED: Final = (
+    "mesh.injection and mesh.vocabulary change the webhook's registration, which this chart does not make:"
+    " install with `proa install --set-config FILE` (docs/injection.md)"
+)
+
 HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in. */ -}}}}
 {{{{- define "proa.suffix" -}}}}
 {{{{- with .Values.revision }}}}-{{{{ . }}}}{{{{ end -}}}}
@@ -40,6 +45,9 @@ HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in.
 
 {{{{- /* Pods are given the image that Proa's own processes run, unless the mesh names another. */ -}}}}
 {{{{- define "proa.mesh" -}}}}
+{{{{- if or (dig "injection" dict .Values.mesh) (ne "proa" (dig "vocabulary" "proa" .Values.mesh)) }}}}
+{{{{- fail "{_UNRENDERED}" }}}}
+{{{{- end }}}}
 {{{{- mergeOverwrite (dict "init" (dict "image" .Values.image)) (deepCopy .Values.mesh) | toYaml -}}}}
 {{{{- end -}}}}
 
