@@ -14,6 +14,7 @@ from webhook.serving import Serving
 
 NAME = "proa-webhook.proa-system.svc"
 ROOT = Root()
+LARGE = b"GET /large HTTP/1.1\r\nHost: webhook\r\n\r\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: webhook\r\n\r\n"
 
 
@@ -30,8 +31,12 @@ async def listening(serving: Serving, lag: float = 0.0) -> AsyncIterator[tuple[t
     async def ok(_: web.Request) -> web.Response:
         return web.Response(text="ok")
 
+    async def large(_: web.Request) -> web.Response:
+        return web.Response(body=bytes(1024 * 1024))
+
     served = web.Application()
     served.router.add_get("/", ok)
+    served.router.add_get("/large", large)
     door, stopping = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
     address = door.getsockname()
     task = asyncio.create_task(https_service(served, door, serving.tls, lag)(stopping))
@@ -140,3 +145,23 @@ async def test_a_hundred_clients_at_once_are_all_answered(serving: Serving) -> N
 
     async with listening(serving) as (address, _):
         assert await asyncio.gather(*(one() for _ in range(100))) == [b"200"] * 100
+
+
+async def test_who_takes_no_answers_is_hung_up_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.connections.WRITE_SECONDS", 0.1)
+    monkeypatch.setattr("webhook.connections.CONNECTIONS", 1)
+    async with listening(serving) as (address, _):
+        _, greedy = await opened(address)
+
+        async def ask() -> None:
+            while True:
+                greedy.write(LARGE * 32)
+                await greedy.drain()
+
+        # It never reads: its stream's buffer fills, then the kernel's, then the server's.
+        asking = asyncio.create_task(ask())
+        connection = await asyncio.wait_for(opened(address), 10)
+        assert await status(*connection) == b"200"
+        asking.cancel()
+        connection[1].close()
+        greedy.transport.abort()
