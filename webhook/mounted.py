@@ -26,7 +26,8 @@ class MountedConfiguration:
     """The configuration in *file*, as it is now, or as it was when it last could be used."""
 
     def __init__(self, file: Path, registry: CollectorRegistry) -> None:
-        self._file, self._read = file, b""
+        self._file = file
+        self._read: bytes = b""
         self._state = Configured()
         self._valid = validity(registry)
 

@@ -206,8 +206,12 @@ async def lenient() -> AsyncIterator[tuple[str, int]]:
     tls.minimum_version = ssl.TLSVersion.TLSv1
     tls.set_ciphers("ALL:@SECLEVEL=0")
     load(tls, ROOT.bundle(NAME))
-    server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0, ssl=tls)
-    async with server:
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0, ssl=tls) as server:
         yield server.sockets[0].getsockname()
 
 
@@ -222,7 +226,8 @@ async def test_nothing_older_than_tls_1_2_is_spoken(serving: Serving, volume: Vo
                 await opened(address, minimum_version=version, maximum_version=version, ancient=True)
             async with lenient() as other:
                 _, writer = await opened(other, minimum_version=version, maximum_version=version, ancient=True)
-                writer.transport.abort()
+                writer.close()
+                await writer.wait_closed()
         newer = ssl.TLSVersion.TLSv1_2
         _, writer = await opened(address, minimum_version=newer, maximum_version=newer)
         assert writer.get_extra_info("ssl_object").version() == "TLSv1.2"
