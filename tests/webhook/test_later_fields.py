@@ -73,7 +73,7 @@ def laters(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
             return
 
 
-@given(st.data())
+@given(data=st.data())
 def test_fields_that_a_later_kubernetes_adds_anywhere_pass_through_untouched(
     data: st.DataObject,
     any_json: st.SearchStrategy[Any],
