@@ -32,12 +32,10 @@ class Namespaces:
         """All of them, as the configuration may select by any; None where the namespace has not been seen."""
         return self._source.get("", name)
 
-    async def arrival(self, name: str) -> Labels | None:
-        """As `labels`, but a namespace that has not been seen is waited for. How many wait is bounded by how many
-        connections there may be.
-        """
+    async def arrival(self, name: str, seconds: float = ARRIVAL_SECONDS) -> Labels | None:
+        """As `labels`, but a namespace that has not been seen is waited for: *seconds*, and never longer than usual."""
         try:
-            async with asyncio.timeout(ARRIVAL_SECONDS):
+            async with asyncio.timeout(min(seconds, ARRIVAL_SECONDS)):
                 while (found := self.labels(name)) is None:
                     await self._news.wait()
         except TimeoutError:

@@ -24,7 +24,6 @@ def asked(document: str = "{}") -> tuple[Entry, ...]:
     return tuple(dataclasses.replace(each, trusted="eA==") for each in found)
 
 
-
 SOUND = Cluster(
     version="v1.37.0",
     unserved=(),
