@@ -33,8 +33,11 @@ _UNRENDERED: Final = (
     " install with `proa install --set-config FILE` (docs/injection.md)"
 )
 
-HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in. */ -}}}}
+HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in. Every rendering asks, so it refuses here. */ -}}}}
 {{{{- define "proa.suffix" -}}}}
+{{{{- if or (dig "injection" dict .Values.mesh) (ne "proa" (dig "vocabulary" "proa" .Values.mesh)) }}}}
+{{{{- fail "{_UNRENDERED}" }}}}
+{{{{- end }}}}
 {{{{- with .Values.revision }}}}-{{{{ . }}}}{{{{ end -}}}}
 {{{{- end -}}}}
 
@@ -44,9 +47,6 @@ HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in.
 
 {{{{- /* Pods are given the image that Proa's own processes run, unless the mesh names another. */ -}}}}
 {{{{- define "proa.mesh" -}}}}
-{{{{- if or (dig "injection" dict .Values.mesh) (ne "proa" (dig "vocabulary" "proa" .Values.mesh)) }}}}
-{{{{- fail "{_UNRENDERED}" }}}}
-{{{{- end }}}}
 {{{{- mergeOverwrite (dict "init" (dict "image" .Values.image)) (deepCopy .Values.mesh) | toYaml -}}}}
 {{{{- end -}}}}
 
