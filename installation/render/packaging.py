@@ -33,7 +33,7 @@ _UNRENDERED: Final = (
     " install with `proa install --set-config FILE` (docs/injection.md)"
 )
 
-HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in. Every rendering asks, so it refuses here. */ -}}}}
+HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in; every rendering asks. */ -}}}}
 {{{{- define "proa.suffix" -}}}}
 {{{{- if or (dig "injection" dict .Values.mesh) (ne "proa" (dig "vocabulary" "proa" .Values.mesh)) }}}}
 {{{{- fail "{_UNRENDERED}" }}}}
