@@ -23,11 +23,11 @@ from webhook.decision import RULES, Inject, Rule, Subject
 from webhook.entries import NAMESPACE_NAME, NOWHERE, entries
 from webhook.injection import injection
 from webhook.operations import Add, Operation, Remove
+from webhook.opting import ISTIO_INJECTION, ISTIO_REVISION
 from webhook.pod import ISTIO_INJECT
 from webhook.predicates import Predicate
 from webhook.sidecar import Sidecar
 from webhook.warnings import warnings
-from webhook.wishes import ISTIO_INJECTION, ISTIO_REVISION
 
 _Conditions: TypeAlias = Mapping[tuple[str, str], Predicate]
 """By name and expression."""

@@ -14,11 +14,11 @@ from proa.json import Json
 from proa.mesh import MeshConfiguration, Vocabulary
 from webhook.decision import OPT_IN, Subject
 from webhook.decoding import converted
+from webhook.opting import ISTIO_INJECTION, ISTIO_REVISION
 from webhook.pod import Pod
 from webhook.registration import Revision, registration
 from webhook.sidecar import Sidecar, sidecar
 from webhook.templates import Template, kind, objects, rewritten, title
-from webhook.wishes import ISTIO_INJECTION, ISTIO_REVISION
 
 
 @dataclass(frozen=True, slots=True)

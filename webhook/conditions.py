@@ -11,6 +11,7 @@ from msgspec import UNSET
 from proa import names
 from proa.injection import Policy
 from proa.mesh import MeshConfiguration, Vocabulary
+from webhook.opting import OPT_OUT
 from webhook.pod import ISTIO_INJECT, Pod
 from webhook.predicates import (
     ALWAYS,
@@ -27,7 +28,6 @@ from webhook.predicates import (
     owners,
     selected,
 )
-from webhook.wishes import OPT_OUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from functools import cache
 from typing import Final
 
 from proa import names
-from webhook import wishes
+from webhook import opting
+from webhook.opting import OPT_IN, OPT_OUT, NamespaceUnknown, Subject
 from webhook.rules import RULES
 from webhook.verdicts import Decision, Inject, Leave, Rule, parts
-from webhook.wishes import OPT_IN, OPT_OUT, NamespaceUnknown, Subject
 
 __all__ = [
     "OPT_IN",
@@ -60,8 +60,8 @@ def opted_in(labels: Mapping[str, str] | None) -> Mapping[str, str]:
 def opted_in_to_istio(labels: Mapping[str, str] | None) -> Mapping[str, str]:
     """The same, by one of Istio's labels, which opt in only without Proa's own."""
     known = {key: value for key, value in (labels or {}).items() if key != names.INJECT}
-    if known.get(wishes.ISTIO_INJECTION) == wishes.ISTIO_ENABLED:
+    if known.get(opting.ISTIO_INJECTION) == opting.ISTIO_ENABLED:
         return known
-    if wishes.ISTIO_REVISION in known and wishes.ISTIO_INJECTION not in known:
+    if opting.ISTIO_REVISION in known and opting.ISTIO_INJECTION not in known:
         return known
-    return {**known, wishes.ISTIO_INJECTION: wishes.ISTIO_ENABLED}
+    return {**known, opting.ISTIO_INJECTION: opting.ISTIO_ENABLED}

@@ -11,9 +11,9 @@ from proa.json import Json
 from proa.mesh import MeshConfiguration, Vocabulary
 from webhook.conditions import Condition, Questions
 from webhook.decision import OPT_OUT, opted_in, opted_in_to_istio
+from webhook.opting import ISTIO_ENABLED, ISTIO_INJECTION, ISTIO_REVISION
 from webhook.pod import ISTIO_INJECT
 from webhook.predicates import NEVER
-from webhook.wishes import ISTIO_ENABLED, ISTIO_INJECTION, ISTIO_REVISION
 
 Requirement: TypeAlias = dict[str, Json]
 """meta/v1 LabelSelectorRequirement."""

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from proa import names
 from proa.injection import Injection, Operator, Policy, Requirement, Selector
 from webhook import selection
-from webhook.wishes import Subject
+from webhook.opting import Subject
 
 
 @dataclass(frozen=True, slots=True)

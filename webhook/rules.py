@@ -13,11 +13,11 @@ from typing import Final
 
 from proa import names
 from proa.injection import Policy
-from webhook import selection, wishes
+from webhook import opting, selection
 from webhook.conditions import has_sidecar, on_windows
+from webhook.opting import OPT_OUT, Subject, Wish, meant
 from webhook.pod import ISTIO_INJECT
 from webhook.verdicts import Inject, Leave, Rule
-from webhook.wishes import OPT_OUT, Subject, Wish, meant
 
 
 def _opts_in(read: Callable[[Subject], Wish | None]) -> Callable[[Subject], bool]:
@@ -70,66 +70,66 @@ RULES: Final = (
         "pod_label_disabled",
         Leave,
         f"the pod's label {names.INJECT} opts out",
-        _opts_out(wishes.pod_label),
+        _opts_out(opting.pod_label),
     ),
     Rule(
         "pod_label_enabled",
         Inject,
         f"the pod's label {names.INJECT} opts in",
-        _opts_in(wishes.pod_label),
+        _opts_in(opting.pod_label),
     ),
     Rule(
         "istio_label_disabled",
         Leave,
         f"the pod's label {ISTIO_INJECT} opts out (vocabulary: istio)",
-        wishes.istio_label_disabled,
+        opting.istio_label_disabled,
         "istio",
     ),
     Rule(
         "istio_label_overruled",
         Leave,
-        f"the namespace's label {wishes.ISTIO_INJECTION} is not {wishes.ISTIO_ENABLED!r}: no label of Istio's opts in",
-        wishes.istio_label_overruled,
+        f"the namespace's label {opting.ISTIO_INJECTION} is not {opting.ISTIO_ENABLED!r}: no label of Istio's opts in",
+        opting.istio_label_overruled,
         "istio",
     ),
     Rule(
         "istio_label_enabled",
         Inject,
         f"the pod's label {ISTIO_INJECT} opts in (vocabulary: istio)",
-        _opts_in(wishes.istio_label),
+        _opts_in(opting.istio_label),
         "istio",
     ),
     Rule(
         "pod_annotation_disabled",
         Leave,
         f"the pod's annotation {names.INJECT} opts out",
-        _opts_out(wishes.pod_annotation),
+        _opts_out(opting.pod_annotation),
     ),
     Rule(
         "pod_annotation_enabled",
         Inject,
         f"the pod's annotation {names.INJECT} opts in",
-        _opts_in(wishes.pod_annotation),
+        _opts_in(opting.pod_annotation),
     ),
     Rule(
         "istio_namespace_disabled",
         Leave,
-        f"the namespace's label {wishes.ISTIO_INJECTION} is not {wishes.ISTIO_ENABLED!r}: that closes it to all pods",
-        wishes.istio_closed,
+        f"the namespace's label {opting.ISTIO_INJECTION} is not {opting.ISTIO_ENABLED!r}: that closes it to all pods",
+        opting.istio_closed,
         "istio",
     ),
     Rule(
         "istio_annotation_disabled",
         Leave,
         f"the pod's annotation {ISTIO_INJECT} opts out (vocabulary: istio)",
-        _opts_out(wishes.istio_annotation),
+        _opts_out(opting.istio_annotation),
         "istio",
     ),
     Rule(
         "istio_annotation_enabled",
         Inject,
         f"the pod's annotation {ISTIO_INJECT} opts in, where a label asks as well (vocabulary: istio)",
-        wishes.istio_annotation_enabled,
+        opting.istio_annotation_enabled,
         "istio",
     ),
     Rule(
@@ -198,20 +198,20 @@ RULES: Final = (
         "namespace_enabled",
         Inject,
         f"the namespace's label {names.INJECT} opts in",
-        _opts_in(wishes.namespace_label),
+        _opts_in(opting.namespace_label),
     ),
     Rule(
         "istio_namespace_enabled",
         Inject,
-        f"the namespace's label {wishes.ISTIO_INJECTION} opts in (vocabulary: istio)",
-        wishes.istio_opened,
+        f"the namespace's label {opting.ISTIO_INJECTION} opts in (vocabulary: istio)",
+        opting.istio_opened,
         "istio",
     ),
     Rule(
         "istio_revision",
         Inject,
-        f"the namespace's label {wishes.ISTIO_REVISION}, or else the pod's, opts in (vocabulary: istio)",
-        wishes.istio_revision,
+        f"the namespace's label {opting.ISTIO_REVISION}, or else the pod's, opts in (vocabulary: istio)",
+        opting.istio_revision,
         "istio",
     ),
     Rule(

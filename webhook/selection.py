@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from proa.injection import Operator, Policy, Requirement, Selector
+from webhook.opting import Subject
 from webhook.pod import OwnerReference
-from webhook.wishes import Subject
 
 
 def never_pod(subject: Subject) -> bool:

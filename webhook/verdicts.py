@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from proa.injection import Selectors
 from proa.mesh import MeshConfiguration, Vocabulary
-from webhook.wishes import Subject
+from webhook.opting import Subject
 
 _NOBODY: Final = Selectors()
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from proa.injection import Unusable
 from webhook.decision import Decision, Inject, Leave, Subject
+from webhook.opting import Wish, namespace_label, wishes
 from webhook.podsecurity import rejection
 from webhook.sidecar import Sidecar
-from webhook.wishes import Wish, namespace_label, wishes
 
 _OVERRULING: Final = frozenset(
     {

@@ -34,8 +34,11 @@ _UNRENDERED: Final = (
     " install with `proa install --set-config FILE` (docs/injection.md)"
 )
 
-HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in. */ -}}}}
+HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in; every rendering asks. */ -}}}}
 {{{{- define "proa.suffix" -}}}}
+{{{{- if or (dig "injection" dict .Values.mesh) (ne "proa" (dig "vocabulary" "proa" .Values.mesh)) }}}}
+{{{{- fail "{_UNRENDERED}" }}}}
+{{{{- end }}}}
 {{{{- with .Values.revision }}}}-{{{{ . }}}}{{{{ end -}}}}
 {{{{- end -}}}}
 
@@ -45,9 +48,6 @@ HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in.
 
 {{{{- /* Pods are given the image that Proa's own processes run, unless the mesh names another. */ -}}}}
 {{{{- define "proa.mesh" -}}}}
-{{{{- if or (dig "injection" dict .Values.mesh) (ne "proa" (dig "vocabulary" "proa" .Values.mesh)) }}}}
-{{{{- fail "{_UNRENDERED}" }}}}
-{{{{- end }}}}
 {{{{- mergeOverwrite (dict "init" (dict "image" .Values.image)) (deepCopy .Values.mesh) | toYaml -}}}}
 {{{{- end -}}}}
 
