@@ -18,6 +18,7 @@ from webhook.sidecar import POD_ADDRESS, POD_IP, Sidecar
 METADATA: Final = "/metadata"
 ANNOTATIONS: Final = "/metadata/annotations"
 INIT_CONTAINERS: Final = "/spec/initContainers"
+CONTAINERS: Final = "/spec/containers"
 VOLUMES: Final = "/spec/volumes"
 _ARGUMENT: Final = encoded("--config-yaml")
 """Envoy adds what it says to the bootstrap file: items of lists behind those that are there (protobuf's MergeFrom)."""

@@ -27,6 +27,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     init_containers: tuple[str, ...]
     volumes: tuple[str, ...]
     annotations: tuple[str, ...]
+    containers: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     null: tuple[str, ...] = ()
     replaced: dict[str, str] = {}
