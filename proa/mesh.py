@@ -71,6 +71,14 @@ class AccessLog(StrEnum):
     OFF = "off"
 
 
+class Vocabulary(StrEnum):
+    """Whose labels and annotations are read."""
+
+    PROA = "proa"
+    ISTIO = "istio"
+    """Istio's names mean what they mean there; Proa's own still work, and win."""
+
+
 class IpFamily(StrEnum):
     DUAL_STACK = "dual-stack"
     IPV4 = "ipv4"
@@ -156,6 +164,7 @@ class MeshConfiguration(Section, frozen=True):
     """Everything an admin may set. `trust_domain` is text here and a `TrustDomain` where it is used."""
 
     trust_domain: str = "cluster.local"
+    vocabulary: Vocabulary = Vocabulary.PROA
     peer_tls: PeerTls = PeerTls.PERMISSIVE
     ip_family: IpFamily = IpFamily.DUAL_STACK
     proxy: Proxy = Proxy()
