@@ -18,7 +18,7 @@ from proa.json import Json
 from proa.quantity import PATTERN, amount
 from proa.sections import Section, section
 
-_IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
+IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
 _SUBJECT: Final = "the mesh configuration"
 _LARGEST: Final = 1_048_576
 """Characters of a document: what a ConfigMap may hold (Kubernetes: 1 MiB)."""
@@ -79,6 +79,23 @@ class Vocabulary(StrEnum):
     """Istio's names mean what they mean there; Proa's own still work, and win."""
 
 
+class LogFormat(StrEnum):
+    """Of Envoy's own log, not of its access log."""
+
+    TEXT = "text"
+    JSON = "json"
+    """One object a line, with the members level, time, component and message."""
+
+
+class SidecarKind(StrEnum):
+    """What Kubernetes takes the sidecar for."""
+
+    NATIVE = "native"
+    """An init container that goes on (KEP-753): it starts before the app and ends after it, also in Jobs."""
+    REGULAR = "regular"
+    """A container beside the app's: it starts and ends at the same time as they do, and keeps a Job from ending."""
+
+
 class IpFamily(StrEnum):
     DUAL_STACK = "dual-stack"
     IPV4 = "ipv4"
@@ -98,7 +115,7 @@ class LogLevel(StrEnum):
 
 
 def _check_image(image: str) -> None:
-    if not _IMAGE.fullmatch(image):
+    if not IMAGE.fullmatch(image):
         raise Invalid("image", shown(image), "an image reference")
 
 
@@ -107,6 +124,9 @@ class Resources(Section, frozen=True):
 
     requests: dict[ResourceName, Quantity] = {}  # noqa: RUF012 - msgspec copies an empty default
     limits: dict[ResourceName, Quantity] = {}  # noqa: RUF012
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.requests.items()), frozenset(self.limits.items())))
 
     def __post_init__(self) -> None:
         for name, limit in self.limits.items():
@@ -119,10 +139,12 @@ class Resources(Section, frozen=True):
 class Proxy(Section, frozen=True):
     """The sidecar: stock Envoy."""
 
+    sidecar: SidecarKind = SidecarKind.NATIVE
     image: str = "docker.io/envoyproxy/envoy:v1.40.0"
     concurrency: Annotated[int, Meta(ge=1, le=256)] = 2
     """Worker threads."""
     log_level: LogLevel = LogLevel.WARNING
+    log_format: LogFormat = LogFormat.TEXT
     access_log: AccessLog = AccessLog.JSON
     resources: Resources = Resources(requests={"cpu": "50m", "memory": "64Mi"}, limits={"memory": "512Mi"})
 

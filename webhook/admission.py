@@ -75,6 +75,7 @@ def _admitted(request: Request, pod: Pod, injected: Injection) -> Response:
                 audit_annotations={"decision": "injected", "reason": reason.code},
                 patch_type="JSONPatch",
                 patch=msgspec.json.encode(injected.operations),
+                warnings=injected.warnings,
             )
         case _:
             assert_never(injected.decision)

@@ -88,7 +88,7 @@ def opted_in(labels: Mapping[str, str] | None) -> Mapping[str, str]:
 
 def _has_sidecar(pod: Pod) -> bool:
     """The annotation alone proves nothing: a pod copied from an injected one may carry it and no sidecar."""
-    found = {container.name for container in pod.spec.init_containers or ()}
+    found = {container.name for container in (*(pod.spec.init_containers or ()), *pod.spec.containers)}
     return pod.annotations.status is not UNSET and found >= {names.INIT_CONTAINER, names.PROXY_CONTAINER}
 
 

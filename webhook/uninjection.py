@@ -10,7 +10,8 @@ from proa import names
 from proa.errors import Invalid, shown
 from proa.json import Json
 from webhook.operations import Add, Operation, Remove, encoded, pointed, pointer
-from webhook.patch import ANNOTATIONS, CONTAINERS, INIT_CONTAINERS, METADATA, VOLUMES
+from webhook.patch import ANNOTATIONS, METADATA, VOLUMES
+from webhook.position import CONTAINERS, INIT_CONTAINERS
 from webhook.status import Status, recorded
 
 _HOOKS: Final = ("postStart", "preStop")

@@ -107,9 +107,7 @@ def test_a_probe_that_somebody_replaced_is_theirs(probed: Any, in_the_mesh: Call
     assert restored(pod) == expected
 
 
-def test_a_sidecar_among_the_pods_containers_goes_as_well(
-    ordinary_pod: Any, in_the_mesh: Callable[[Any], Any]
-) -> None:
+def test_a_sidecar_among_the_pods_containers_goes_as_well(ordinary_pod: Any, in_the_mesh: Callable[[Any], Any]) -> None:
     pod = in_the_mesh(ordinary_pod)
     record = json.loads(pod["metadata"]["annotations"][names.STATUS])
     moved = pod["spec"]["initContainers"].pop()
