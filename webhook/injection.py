@@ -13,11 +13,11 @@ from webhook.handlers import SIDECAR_PORTS
 from webhook.operations import Operation
 from webhook.patch import patch
 from webhook.pod import Container, Pod, SecurityContext
-from webhook.position import Position, position
+from webhook.position import AHEAD, Position, position
 from webhook.probes import Rewriting, rewriting
 from webhook.sidecar import Sidecar, sidecar
 from webhook.unworkable import unworkable
-from webhook.wishes import ORDINARY, wishes
+from webhook.wishes import ORDINARY, PodSettings, wishes
 
 _CONTAINERS: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
 _VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
@@ -61,22 +61,32 @@ class _Plan:
 
 
 def _plan(subject: Subject, ordinary: Sidecar) -> _Plan:
-    pod, configuration, problems = subject.pod, subject.configuration, Problems()
-    asked = wishes(pod, configuration)
-    settings, given = asked.settings, ordinary
-    kind = settings.sidecar or configuration.proxy.sidecar
-    at = position(pod, kind, None, hold=settings.hold)
+    pod, problems = subject.pod, Problems()
+    asked = wishes(pod, subject.configuration)
     problems.add((*asked.problems, *_conflicts(pod)))
+    given = _given(subject, asked.settings, ordinary, problems)
+    at = _placed(subject, asked.settings, problems)
+    rewritten = rewriting(pod, at)
+    probes = rewritten if asked.settings.rewrite_probes else Rewriting()
+    problems.add(probes.problems)
+    if problems:
+        raise problems.refusal(f"the pod {shown(f'{subject.namespace}/{pod.name}')}")
+    more = unworkable(pod, subject.configuration, given, rewritten)
+    return _Plan(given, at, probes, (*asked.warnings, *probes.warnings, *more))
+
+
+def _given(subject: Subject, settings: PodSettings, ordinary: Sidecar, problems: Problems) -> Sidecar:
+    if settings != ORDINARY:
+        with problems.collected():
+            return sidecar(subject.configuration, settings)
+    return ordinary
+
+
+def _placed(subject: Subject, settings: PodSettings, problems: Problems) -> Position:
+    kind = settings.sidecar or subject.configuration.proxy.sidecar
     with problems.collected():
-        at = position(pod, kind, settings.place, hold=settings.hold)
-    with problems.collected():
-        given = ordinary if settings == ORDINARY else sidecar(configuration, settings)
-    probes = rewriting(pod, at)
-    problems.add(probes.problems if settings.rewrite_probes else ())
-    problems.refuse(f"the pod {shown(f'{subject.namespace}/{pod.name}')}")
-    warnings = (*asked.warnings, *probes.warnings) if settings.rewrite_probes else asked.warnings
-    more = unworkable(pod, configuration, given, probes)
-    return _Plan(given, at, probes if settings.rewrite_probes else Rewriting(), (*warnings, *more))
+        return position(subject.pod, kind, settings.place, hold=settings.hold)
+    return AHEAD
 
 
 def _conflicts(pod: Pod) -> Iterator[Invalid]:

@@ -34,6 +34,8 @@ AHEAD: Final = Position(f"{INIT_CONTAINERS}/0", f"{INIT_CONTAINERS}/1", 0, held=
 
 def position(pod: Pod, kind: SidecarKind, place: Place | None, *, hold: bool) -> Position:
     """Raises Invalid, which names the annotation, for a place beside an init container that the pod has not."""
+    if kind is SidecarKind.NATIVE and place is None:
+        return AHEAD
     present = tuple(container.name for container in pod.spec.init_containers or ())
     match kind:
         case SidecarKind.NATIVE:
