@@ -23,10 +23,20 @@ CALLS_A_ROUND = 300
 CONNECTIONS = (1, 8)
 REVIEWS = 8000
 """Over HTTPS, for each number of connections."""
+SETTINGS = {
+    "proa.dev/sidecar": "regular",
+    "proa.dev/hold": "true",
+    "proa.dev/proxy-cpu-limit": "2",
+    "proa.dev/proxy-memory-limit": "none",
+    "proa.dev/termination-drain": "10s",
+    "proa.dev/log-level": "info",
+    "proa.dev/log-format": "json",
+    "proa.dev/access-log": "off",
+}
 LABELS = {names.INJECT: "enabled"}
 
 
-def review_of(variables: int) -> bytes:
+def review_of(variables: int, annotations: dict[str, str] | None = None) -> bytes:
     """The review of a pod as a ReplicaSet makes it, with so many environment variables."""
     mount = {"name": "kube-api-access-x2x8f", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
     container = {
@@ -46,6 +56,7 @@ def review_of(variables: int) -> bytes:
             "generateName": "web-6d4cf56db6-",
             "namespace": "demo",
             "labels": {"app": "web", "pod-template-hash": "6d4cf56db6"},
+            **({"annotations": annotations} if annotations else {}),
             "managedFields": [
                 {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": {"f:spec": {}}}
             ],
@@ -83,12 +94,16 @@ def in_process(body: bytes) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    ordinary, large = review_of(3), review_of(2000)
+    ordinary, large, asking = review_of(3), review_of(2000), review_of(3, SETTINGS)
     if in_process(ordinary)["answer_bytes"] != in_process(large)["answer_bytes"]:
         sys.exit("the size of the answer depends on the pod's")
     figures = {
         "benchmark": "injection",
-        "in_process": {"ordinary": in_process(ordinary), "2000_variables": in_process(large)},
+        "in_process": {
+            "ordinary": in_process(ordinary),
+            "2000_variables": in_process(large),
+            "settings": in_process(asking),
+        },
         "https_one_core": over_https(ordinary),
         "start_to_first_handshake_seconds": starting(),
         "machine": facts(),

@@ -80,6 +80,23 @@ class Vocabulary(StrEnum):
     """Istio's names mean what they mean there; Proa's own still work, and win."""
 
 
+class LogFormat(StrEnum):
+    """Of Envoy's own log, not of its access log."""
+
+    TEXT = "text"
+    JSON = "json"
+    """One object a line, with the members level, time, component and message."""
+
+
+class SidecarKind(StrEnum):
+    """What Kubernetes takes the sidecar for."""
+
+    NATIVE = "native"
+    """An init container that goes on (KEP-753): it starts before the app and ends after it, also in Jobs."""
+    REGULAR = "regular"
+    """A container beside the app's: it starts and ends at the same time as they do, and keeps a Job from ending."""
+
+
 class IpFamily(StrEnum):
     DUAL_STACK = "dual-stack"
     IPV4 = "ipv4"
@@ -109,6 +126,9 @@ class Resources(Section, frozen=True):
     requests: dict[ResourceName, Quantity] = {}  # noqa: RUF012 - msgspec copies an empty default
     limits: dict[ResourceName, Quantity] = {}  # noqa: RUF012
 
+    def __hash__(self) -> int:
+        return hash((frozenset(self.requests.items()), frozenset(self.limits.items())))
+
     def __post_init__(self) -> None:
         for name, limit in self.limits.items():
             request = self.requests.get(name, limit)
@@ -120,10 +140,12 @@ class Resources(Section, frozen=True):
 class Proxy(Section, frozen=True):
     """The sidecar: stock Envoy."""
 
+    sidecar: SidecarKind = SidecarKind.NATIVE
     image: Image = "docker.io/envoyproxy/envoy:v1.40.0"
     concurrency: Annotated[int, Meta(ge=1, le=256)] = 2
     """Worker threads."""
     log_level: LogLevel = LogLevel.WARNING
+    log_format: LogFormat = LogFormat.TEXT
     access_log: AccessLog = AccessLog.JSON
     resources: Resources = Resources(requests={"cpu": "50m", "memory": "64Mi"}, limits={"memory": "512Mi"})
 

@@ -74,7 +74,7 @@ def _admitted(request: Request, injected: Injection, warned: tuple[str, ...]) ->
                 audit_annotations={"decision": "injected", "reason": reason.code},
                 patch_type="JSONPatch",
                 patch=msgspec.json.encode(injected.operations),
-                warnings=warned,
+                warnings=(*warned, *injected.warnings),
             )
         case _:
             assert_never(injected.decision)

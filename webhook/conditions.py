@@ -40,7 +40,7 @@ class Condition:
 
 def has_sidecar(pod: Pod) -> bool:
     """The annotation alone proves nothing: a pod copied from an injected one may carry it and no sidecar."""
-    found = {container.name for container in pod.spec.init_containers or ()}
+    found = {container.name for container in (*(pod.spec.init_containers or ()), *pod.spec.containers)}
     return pod.annotations.status is not UNSET and found >= {names.INIT_CONTAINER, names.PROXY_CONTAINER}
 
 
