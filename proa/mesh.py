@@ -126,9 +126,6 @@ class Resources(Section, frozen=True):
     requests: dict[ResourceName, Quantity] = {}  # noqa: RUF012 - msgspec copies an empty default
     limits: dict[ResourceName, Quantity] = {}  # noqa: RUF012
 
-    def __hash__(self) -> int:
-        return hash((frozenset(self.requests.items()), frozenset(self.limits.items())))
-
     def __post_init__(self) -> None:
         for name, limit in self.limits.items():
             request = self.requests.get(name, limit)

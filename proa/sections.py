@@ -20,6 +20,14 @@ _SUBJECT: Final = "the section"
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What every section of a document has in common: keys in camelCase, and none that it does not know."""
 
+    def __hash__(self) -> int:
+        """Of its members, mappings among them, which have none of their own."""
+        return hash(tuple(_hashable(getattr(self, field)) for field in self.__struct_fields__))
+
+
+def _hashable(value: object) -> object:
+    return frozenset(value.items()) if isinstance(value, dict) else value
+
 
 _S = TypeVar("_S", bound=Section)
 
