@@ -63,8 +63,8 @@ def another(version: str) -> str:
     return f"{major}.{int(minor) + 1}.0"
 
 
-@pytest.fixture
-def former(mesh: Mesh) -> Iterator[Release]:
+@pytest.fixture(scope="module")
+def sole(mesh: Mesh) -> Iterator[Release]:
     """Installed by its own command, and nothing else; what was there is there again in the end."""
     mesh.uninstall()
     try:
@@ -73,6 +73,16 @@ def former(mesh: Mesh) -> Iterator[Release]:
     finally:
         mesh.uninstall()
         mesh.install()
+
+
+@pytest.fixture
+def former(sole: Release) -> Iterator[Release]:
+    """The same, whatever the test makes of it."""
+    yield sole
+    sole.mesh.proa("uninstall", "--yes", "--force", f"--revision={REVISION}")
+    if names.WEBHOOK not in installed(sole.mesh):
+        sole.mesh.proa("install", *sole.named)
+    sole.mesh.proa("upgrade", *sole.named)
 
 
 def installed(mesh: Mesh) -> dict[str, str]:
