@@ -23,11 +23,12 @@ MOST_ROOTS: Final = 16
 class Issuer:
     """A certificate that may sign, its key, and the intermediates between it and a root, nearest first.
 
-    Refused when key and certificate do not belong together, or a link of the chain does not hold.
+    Refused when key and certificate do not belong together, or a link of the chain does not hold. Two are equal where
+    their certificates are: a certificate has one key, and `cryptography` compares private keys by identity alone.
     """
 
     issuing: IssuingCertificate
-    key: PrivateKey = field(repr=False)
+    key: PrivateKey = field(repr=False, compare=False)
     above: tuple[x509.Certificate, ...] = ()
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from kube.calls import Selection, Selectors
 from kube.client import Client
 from kube.index import Index
 from kube.resources import CLUSTER_TRUST_BUNDLES, Key
+from kube.until import until
 from proa.errors import ProaError
 from proa.json import Json
 from proa.names import AUTHORITY
@@ -40,6 +41,8 @@ class Publication:
 
     async def publish(self, stopping: asyncio.Event) -> None:
         """Keep it as it should be; the leader's."""
+        # An index that finds nothing tells nobody of it, and there would be no news to wait for.
+        await until(stopping, self._index.synced.wait())
         while not stopping.is_set():
             wanted = self._wanted()
             done = wanted is None or await self._apply(wanted)
@@ -48,7 +51,7 @@ class Publication:
     def _wanted(self) -> Json:
         """None while there is nothing to publish, or it stands there already."""
         material = self._material.current
-        if material is None or not self._index.synced.is_set():
+        if material is None:
             return None
         wanted = trust_bundle(material)
         return None if self._index.get("", TRUST_BUNDLE_NAME) == published_roots(wanted) else wanted

@@ -16,7 +16,7 @@ class Obstacle:
 
 OBSTACLES: Final = (
     Obstacle(
-        "api-unreachable",
+        "api_unreachable",
         "The API server does not answer",
         "No connection could be made to the address of the context in use, its certificate is not trusted, or it did"
         " not answer in time. The message says which.",
@@ -24,20 +24,20 @@ OBSTACLES: Final = (
         " answer here",
     ),
     Obstacle(
-        "api-unauthenticated",
+        "api_unauthenticated",
         "The API server does not know who asks",
         "The token or client certificate of the context has expired, or is of another cluster.",
         "log in anew, or use another --context: kubectl auth whoami must name you",
     ),
     Obstacle(
-        "api-forbidden",
+        "api_forbidden",
         "The API server does not let you read what the command needs",
         "The checks go on without what may not be read, and say so; a command that needs it ends.",
         "have it granted: the cluster role `view` reads all that proa status and proa explain need once Proa is"
         " installed; proa check, install, upgrade and uninstall are for cluster-admin",
     ),
     Obstacle(
-        "api-not-found",
+        "api_not_found",
         "The API server does not know the object",
         "The pod or namespace named on the command line is not there, or the API server has no such kind.",
         "see that the name, -n and --context are what you mean",

@@ -6,6 +6,7 @@ from kube.failures import ApiRefused
 
 FIRST_SECONDS: Final = 0.5
 MOST_SECONDS: Final = 30.0
+LONGEST_ASKED: Final = 60.0
 
 
 def delay(attempt: int, chance: float) -> float:
@@ -18,6 +19,7 @@ def delay(attempt: int, chance: float) -> float:
 
 
 def wait(error: BaseException | None, attempt: int, chance: float) -> float:
-    """As `delay`, and at least as long as the API server asks for (Retry-After), up to a minute."""
+    """As `delay`, and at least as long as the API server asks for (Retry-After), up to a minute; up to a quarter more,
+    as it asks everybody for the same."""
     asked = error.retry_after if isinstance(error, ApiRefused) else None
-    return max(delay(attempt, chance), min(asked or 0.0, 60.0))
+    return max(delay(attempt, chance), min(asked or 0.0, LONGEST_ASKED) * (1 + chance / 4))

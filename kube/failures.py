@@ -19,7 +19,7 @@ _LONGEST: Final = 400
 class Unreachable(ProaError):
     """No answer from the API server at *address*: *cause* is what went wrong, *remedy* what to look at."""
 
-    code: ClassVar[str] = "api-unreachable"
+    code: ClassVar[str] = "api_unreachable"
     address: str
     cause: str
     remedy: str
@@ -36,7 +36,7 @@ class ApiRefused(ProaError):
     asks to wait, where it does. The subclasses are those that a caller may want to tell apart.
     """
 
-    code: ClassVar[str] = "api-refused"
+    code: ClassVar[str] = "api_refused"
     status: int
     reason: str
     message: str
@@ -51,40 +51,40 @@ class ApiRefused(ProaError):
 class Unauthenticated(ApiRefused):
     """Who asks is not known: the token or the client certificate is missing, expired or of another cluster."""
 
-    code: ClassVar[str] = "api-unauthenticated"
+    code: ClassVar[str] = "api_unauthenticated"
 
 
 @dataclass(eq=False)
 class Forbidden(ApiRefused):
     """Who asks may not: by RBAC, or an admission plug-in such as Pod Security."""
 
-    code: ClassVar[str] = "api-forbidden"
+    code: ClassVar[str] = "api_forbidden"
 
 
 @dataclass(eq=False)
 class NotFound(ApiRefused):
     """The object is not there; or its namespace, or its kind."""
 
-    code: ClassVar[str] = "api-not-found"
+    code: ClassVar[str] = "api_not_found"
 
 
 @dataclass(eq=False)
 class Conflict(ApiRefused):
     """The object was changed since it was read, or a field that is applied belongs to another manager."""
 
-    code: ClassVar[str] = "api-conflict"
+    code: ClassVar[str] = "api_conflict"
 
 
 @dataclass(eq=False)
 class AlreadyExists(ApiRefused):
-    code: ClassVar[str] = "api-already-exists"
+    code: ClassVar[str] = "api_already_exists"
 
 
 @dataclass(eq=False)
 class Expired(ApiRefused):
     """The resourceVersion is too old to watch from, or the list's next page is gone: list again."""
 
-    code: ClassVar[str] = "api-expired"
+    code: ClassVar[str] = "api_expired"
 
 
 _BY_STATUS: Final[dict[int, type[ApiRefused]]] = {

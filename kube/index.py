@@ -26,7 +26,10 @@ T = TypeVar("T")
 WATCH_SECONDS: Final = 240
 """After which a watch is begun anew, up to half longer: so clients spread over the API servers again."""
 _STEADY_SECONDS: Final = 10.0
-"""A watch that held so long was no failure."""
+"""A watch that held so long was no failure. What takes as long without becoming one is: an API server that overload
+keeps from answering is not to be asked all the sooner for it."""
+
+_NAMELESS: Final = Key("", "without a name")
 
 
 class Index(Generic[T]):
@@ -50,6 +53,7 @@ class Index(Generic[T]):
         self._log = structlog.get_logger("index").bind(kind=resource.kind)
         self.synced = asyncio.Event()
         """Set once everything was listed for the first time."""
+        self._held_since: float | None = None
         self.problem: ProaError | None = None
         """Why it does not follow the API server at the moment."""
 
@@ -75,13 +79,14 @@ class Index(Generic[T]):
     async def _follow(self) -> Never:
         loop, attempt = asyncio.get_running_loop(), 0
         while True:
-            started, problem = loop.time(), None
+            problem, self._held_since = None, None
             try:
                 await self._round()
             except (Unreachable, ApiRefused) as error:
                 problem = error
                 self._failed(error)
-            attempt = 0 if loop.time() - started > _STEADY_SECONDS else attempt + 1
+            steady = self._held_since is not None and loop.time() - self._held_since > _STEADY_SECONDS
+            attempt = 0 if steady else attempt + 1
             await asyncio.sleep(backoff.wait(problem, attempt, self._chance()))
 
     async def _round(self) -> None:
@@ -113,10 +118,12 @@ class Index(Generic[T]):
 
     def _projected(self, found: Iterable[Object]) -> Iterable[tuple[Key, T]]:
         for item in found:
+            key = _NAMELESS
             try:
-                yield key_of(item), self._project(item)
+                key = key_of(item)
+                yield key, self._project(item)
             except ProaError as error:
-                self._log.warning("object not usable", object=str(key_of(item)), error=str(error))
+                self._log.warning("object not usable", object=str(key), error=str(error))
 
     def _tell(self, changes: tuple[Change[T], ...]) -> None:
         for key, value in changes:
@@ -131,6 +138,7 @@ class Index(Generic[T]):
         self.problem = error
 
     def _recovered(self) -> None:
+        self._held_since = asyncio.get_running_loop().time()
         if self.problem is not None:
             self._log.info("following again")
         self.problem = None

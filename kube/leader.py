@@ -6,6 +6,7 @@ Why not `kubernetes.aio.leaderelection`: docs/decisions/0007.
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -34,6 +35,14 @@ def led(
     return Election(client, Candidate(namespace, lease_name, identity), terms).led(service)
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The Lease with our name on it, and when the write that put or renewed it there was begun."""
+
+    lease: Object
+    since: float
+
+
 class Election:
     """One candidate's part in it. *clock* tells what is written for people, never what is decided."""
 
@@ -48,13 +57,13 @@ class Election:
         self._client, self._candidate, self._terms = client, candidate, terms
         self._clock, self._chance = clock, chance
         self._seen: Sight | None = None
-        self._lease: Object | None = None
+        self._held: _Held | None = None
         self._complaint = ""
         self._log = structlog.get_logger("leader").bind(lease=candidate.lease, identity=candidate.identity)
 
     @property
     def leading(self) -> bool:
-        return self._lease is not None
+        return self._held is not None
 
     def led(self, service: Service) -> Service:
         async def serve(stopping: asyncio.Event) -> None:
@@ -64,18 +73,19 @@ class Election:
 
         return serve
 
-    async def _won(self, stopping: asyncio.Event) -> float | None:
-        """Try until the Lease is ours: when the try that succeeded was begun. None if told to stop before.
+    async def _won(self, stopping: asyncio.Event) -> _Held | None:
+        """Try until the Lease is ours. None if told to stop before.
 
         A try is not cut short by that: the Lease would be ours, and nobody would know.
         """
         loop = asyncio.get_running_loop()
         while not stopping.is_set():
             begun = loop.time()
-            self._lease = await self._tried()
-            if self._lease is not None:
+            lease = await self._tried()
+            if lease is not None:
                 self._log.info("leading")
-                return begun
+                self._held = _Held(lease, begun)
+                return self._held
             await until(stopping, self._pause())
         return None
 
@@ -106,7 +116,7 @@ class Election:
         except (AlreadyExists, Conflict, NotFound):
             return None
 
-    async def _lead(self, service: Service, stopping: asyncio.Event, won: float) -> bool:
+    async def _lead(self, service: Service, stopping: asyncio.Event, won: _Held) -> bool:
         """Run *service* for as long as we lead. Whether that was all: False if the Lease was lost."""
         ending = asyncio.Event()
         serving = asyncio.ensure_future(service(ending))
@@ -116,11 +126,10 @@ class Election:
             await asyncio.wait({serving, keeping, asked}, return_when=asyncio.FIRST_COMPLETED)
             ended = serving.done()
             ending.set()
-            # What is led drains while the Lease is renewed; once that is lost, only for as long as it is safe.
+            # What is led drains while the Lease is renewed; once that is lost, only until another may lead.
             await asyncio.wait({serving, keeping}, return_when=asyncio.FIRST_COMPLETED)
-            _, late = await asyncio.wait({serving}, timeout=self._terms.grace)
-            if late:
-                self._log.error("did not stop in time: cancelled")
+            if not serving.done():
+                await self._drained(serving, keeping.result())
         finally:
             lost = keeping.done()
             await cancelled(serving, keeping, asked)
@@ -130,44 +139,61 @@ class Election:
                 done.result()
         return ended or not lost
 
-    async def _kept(self, since: float) -> None:
-        """Renew the Lease until it is another's, or could not be renewed in time."""
+    async def _drained(self, serving: "asyncio.Future[None]", until_when: float) -> None:
+        # Some seconds after the deadline; none for a process that was itself stopped for longer.
+        left = until_when - asyncio.get_running_loop().time()
+        _, late = await asyncio.wait({serving}, timeout=max(left, 0.0))
+        if late:
+            self._log.error("did not stop in time: cancelled")
+
+    async def _kept(self, held: _Held) -> float:
+        """Renew the Lease until it is another's, or could not be renewed in time. Until when nobody else may lead."""
         try:
             while True:
-                async with asyncio.timeout_at(since + self._terms.deadline):
+                async with asyncio.timeout_at(held.since + self._terms.deadline):
                     await self._pause()
-                    renewed = await self._renewal()
+                    renewed = await self._renewal(held.lease)
                 if renewed is None:
                     self._log.warning("the lease is another's")
-                    return
-                since, self._lease = renewed
+                    return asyncio.get_running_loop().time()
+                held = self._held = renewed
         except TimeoutError:
             self._log.warning("could not renew the lease in time")
+            return held.since + self._terms.duration
 
-    async def _renewal(self) -> tuple[float, Object] | None:
-        """When the renewal that succeeded was begun, and the Lease; None if it is another's."""
+    async def _renewal(self, lease: Object) -> _Held | None:
+        """None if the Lease is another's."""
         while True:
             begun = asyncio.get_running_loop().time()
             try:
-                held = await self._written(self._lease) or await self._bid()
+                held = await self._written(lease) or await self._bid()
             except (Unreachable, ApiRefused) as error:
                 self._complain("cannot renew the lease", error)
                 await self._pause()
             else:
                 self._complaint = ""
-                return (begun, held) if held is not None else None
+                return _Held(held, begun) if held is not None else None
 
     async def _let_go(self, *, lost: bool) -> None:
         """Release the Lease, if it is ours. That cannot fail: otherwise it runs out by itself."""
-        lease, self._lease, self._seen = self._lease, None, None
-        if lease is None or lost:
+        held, self._held, self._seen = self._held, None, None
+        if held is None or lost:
             return
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
-                await self._client.replace(LEASES, leases.release(lease, self._clock()))
+                await self._release(held.lease)
             self._log.info("released")
         except (Unreachable, ApiRefused, TimeoutError) as error:
             self._log.warning("could not release the lease", error=str(error))
+
+    async def _release(self, lease: Object) -> None:
+        try:
+            await self._client.replace(LEASES, leases.release(lease, self._clock()))
+        except Conflict:
+            # A renewal that was cut short may have been taken; or somebody wrote a label.
+            found = await self._client.get(LEASES, self._candidate.lease, self._candidate.namespace)
+            if leases.holder(found.get("spec")) == self._candidate.identity:
+                await self._client.replace(LEASES, leases.release(found, self._clock()))
 
     def _complain(self, what: str, error: Exception) -> None:
         """Say it once, not at each of the tries of an outage."""

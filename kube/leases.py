@@ -33,11 +33,6 @@ class Terms:
             found = f"pause {self.pause}, deadline {self.deadline}, duration {self.duration}"
             raise Invalid("the lease's terms", found, "0 < twice the pause < deadline < duration")
 
-    @property
-    def grace(self) -> float:
-        """For what is led to stop in, after the deadline, before somebody else leads."""
-        return self.duration - self.deadline
-
 
 TERMS: Final = Terms()
 

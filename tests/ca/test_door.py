@@ -166,7 +166,7 @@ async def test_an_outage_denies_nobody_and_everybody_is_answered_after_it(
         names = [f"web-{number}" for number in range(2, 8)]
         for name in names:
             await asked(api_server, name)
-        await until(lambda: replica.count("error", "api-refused") >= len(names))
+        await until(lambda: replica.count("error", "api_refused") >= len(names))
         assert not any(map(api_server.answer_to, names))
         api_server.refusing = None
         await all_answered(*names)
@@ -186,7 +186,7 @@ async def test_of_two_replicas_one_answers_each_request_and_the_other_does_not_m
         await all_answered(*names)
         # A loser may still be on its way to learn that it lost.
         await until(lambda: sum(each.count("issued", "Signed") for each in replicas) == len(names))
-    assert sum(each.count("error", "api-refused") for each in replicas) == 0
+    assert sum(each.count("error", "api_refused") for each in replicas) == 0
     assert {each.material.current.roots for each in replicas if each.material.current} == {
         replicas[0].material.current.roots if replicas[0].material.current else ()
     }

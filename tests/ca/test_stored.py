@@ -59,6 +59,10 @@ def test_a_stored_issuer_is_read_as_it_was_written(material: Material, secret: A
     assert secret["metadata"]["namespace"] == "proa-system"
 
 
+def test_a_secret_that_is_read_again_holds_the_same(secret: Any) -> None:
+    assert stored_material(secret) == stored_material(secret)
+
+
 def test_a_stored_root_is_read_as_it_was_written_and_renews_the_issuer(
     trust_domain: TrustDomain, root: Issuer, clock: Any
 ) -> None:

@@ -22,7 +22,12 @@ def test_more_failures_wait_no_less(attempt: int, chance: float) -> None:
 @given(st.integers(0, 20), CHANCE, st.floats(0, 1e9))
 def test_what_the_api_server_asks_for_is_kept_up_to_a_minute(attempt: int, chance: float, asked: float) -> None:
     waited = wait(ApiRefused(429, "TooManyRequests", "", retry_after=asked), attempt, chance)
-    assert min(asked, 60) <= waited <= 60
+    assert min(asked, 60) <= waited <= 75
+
+
+def test_those_that_are_asked_to_wait_as_long_do_not_come_back_together() -> None:
+    overloaded = ApiRefused(429, "TooManyRequests", "", retry_after=10)
+    assert [wait(overloaded, 0, chance) for chance in (0, 0.4, 0.8)] == [10, 11, 12]
 
 
 def test_the_waits_of_a_long_outage() -> None:

@@ -1,6 +1,7 @@
 """Two processes and one Lease: who serves, and who has stopped."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -66,6 +67,11 @@ async def holder(client: Client) -> str:
     return str(spec["holderIdentity"])
 
 
+def asked(server: ApiServer) -> int:
+    """How often a follower looked: who leads and keeps its Lease only writes."""
+    return sum(request.startswith("GET") for request in server.requests)
+
+
 @pytest.fixture
 async def another_client(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Client]:
     async with connected(api_server.kubeconfig(tmp_path)) as client:
@@ -85,11 +91,11 @@ async def two(one: Client, other: Client, served: Served, drain: float = 0) -> A
 
 
 async def test_one_serves_and_when_it_is_stopped_the_other_follows_without_waiting_for_the_lease_to_run_out(
-    client: Client, another_client: Client
+    client: Client, another_client: Client, api_server: ApiServer
 ) -> None:
     served = Served()
     async with two(client, another_client, served, drain=0.3) as (ann, _):
-        await asyncio.sleep(0.5)
+        await reached(lambda: asked(api_server) >= 3)
         await ann.stop()
         async with asyncio.timeout(1):
             await reached(lambda: served.now == {"bob"})
@@ -101,11 +107,11 @@ async def test_a_leader_that_dies_is_followed_when_its_lease_has_run_out(
     another_client: Client, api_server: ApiServer
 ) -> None:
     await api_server.put(LEASE, spec={"holderIdentity": "dead", "leaseDurationSeconds": 2, "renewTime": "whenever"})
-    served = Served()
+    served, loop = Served(), asyncio.get_running_loop()
+    begun = loop.time()
     bob = candidate(another_client, "bob", served.by("bob"))
-    await asyncio.sleep(1.5)
-    assert not served.now
-    await reached(lambda: served.now == {"bob"}, 2)
+    await reached(lambda: served.now == {"bob"}, 4)
+    assert loop.time() - begun >= 2
     await bob.stop()
 
 
@@ -138,13 +144,36 @@ async def test_who_cannot_renew_stops_before_another_may_lead_even_if_it_will_no
     await asyncio.gather(ann.task, return_exceptions=True)
 
 
+async def test_who_was_stopped_for_longer_than_the_lease_holds_has_no_time_left_to_drain_in(client: Client) -> None:
+    served = Served()
+    ann = candidate(client, "ann", served.by("ann", drain=60))
+    await reached(lambda: served.now)
+    time.sleep(TERMS.duration)  # noqa: ASYNC251 - the whole process stands still, as by SIGSTOP
+    await reached(lambda: served.story[1:2] == ["ann stops"], (TERMS.duration - TERMS.deadline) / 2)
+    ann.task.cancel()
+    await asyncio.gather(ann.task, return_exceptions=True)
+
+
+async def test_a_lease_that_was_changed_since_it_was_renewed_is_released_all_the_same(
+    client: Client, api_server: ApiServer
+) -> None:
+    served = Served()
+    ann = candidate(client, "ann", served.by("ann"))
+    await reached(lambda: served.now)
+    lease = await client.request("GET", LEASE)
+    await api_server.put(LEASE, metadata={"labels": {"noted": "by-an-admin"}}, spec=lease["spec"])
+    await ann.stop()
+    assert await holder(client) == ""
+
+
 async def test_a_lease_that_is_deleted_is_made_again_by_who_leads(client: Client, api_server: ApiServer) -> None:
     served = Served()
     ann = candidate(client, "ann", served.by("ann"))
     await reached(lambda: served.now)
     await api_server.remove(LEASE)
     await reached(lambda: sum("POST" in request for request in api_server.requests) == 2)
-    await asyncio.sleep(0.3)
+    renewed = len(api_server.requests)
+    await reached(lambda: any("PUT" in request for request in api_server.requests[renewed:]))
     assert await holder(client) == "ann"
     assert served.story == ["ann starts"]
     await ann.stop()

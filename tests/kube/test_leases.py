@@ -118,7 +118,7 @@ class Room:
         if version == self.version:
             self.lease, self.version = wanted, version + 1
             if answered:
-                process.until = begun + TERMS.deadline + TERMS.grace
+                process.until = begun + TERMS.duration
 
     def leading(self, now: float) -> list[str]:
         return [process.me.identity for process in self.processes if process.leads(now)]

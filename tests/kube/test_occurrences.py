@@ -59,6 +59,11 @@ def test_the_same_occurrence_is_counted_and_another_is_not() -> None:
     assert again(once, later) == {"series": {"count": 3, "lastObservedTime": "2026-11-25T00:00:00.000000Z"}}
 
 
+def test_a_long_name_is_cut_to_one_that_a_digest_can_follow() -> None:
+    about: Json = {"kind": "ConfigMap", "metadata": {"name": f"{'a' * 228}-.{'b' * 20}"}}
+    assert re.fullmatch(r"a{228}\.[0-9a-f]{16}", key_of(event(about, SEEN, NOW)).name)
+
+
 @given(st.text(), st.text(min_size=1, max_size=253), st.text(max_size=300))
 def test_no_message_or_name_is_too_long_for_an_event(message: str, name: str, instance: str) -> None:
     about: Json = {"kind": "ConfigMap", "metadata": {"name": name}}

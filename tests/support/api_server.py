@@ -36,6 +36,8 @@ class ApiServer:
         self.page, self.requests = page, list[str]()
         self.refusing: tuple[int, str, dict[str, str]] | None = None
         """Status, reason and headers of the answer to everything."""
+        self.withholding = "nothing"
+        """A kind's plural: what is asked of it is answered by 503."""
         self.port = 0
         self._objects: dict[str, dict[str, Any]] = {}
         self._history: list[tuple[int, str, str, dict[str, Any]]] = []
@@ -106,6 +108,8 @@ class ApiServer:
         if self.refusing is not None:
             code, reason, headers = self.refusing
             return web.json_response(status(code, reason), status=code, headers=headers)
+        if f"/{self.withholding}" in request.path:
+            return _refused(503, "ServiceUnavailable")
         if "watch" in request.query:
             return await self._watch(request)
         found = _PATH.fullmatch(request.path)
@@ -121,8 +125,8 @@ class ApiServer:
             case "PUT":
                 return await self._replace(path, body)
             case "PATCH":
-                # A merge patch of the top level, which is all that is asked of this one.
-                return web.json_response(await self._write("MODIFIED", path, {**self._objects[path], **body}))
+                # A merge patch of the top level or an application of all of it, which is all that is asked of this one.
+                return web.json_response(await self._write("MODIFIED", path, {**self._objects.get(path, {}), **body}))
             case _:
                 await self.remove(path)
                 return web.json_response(status(200, "Success"))

@@ -1,0 +1,118 @@
+"""The roots are published whatever was known first, put back when they are changed, and by the leader alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ca.creation import create
+from ca.metrics import Metrics
+from ca.publication import Publication
+from ca.reports import Reports
+from ca.storage import LiveMaterial
+from ca.trust import TRUST_BUNDLE_NAME
+from kube.client import Client, connected
+from kube.configuration import LiveConfiguration
+from kube.failures import NotFound
+from kube.resources import CLUSTER_TRUST_BUNDLES
+from proa.clock import system_clock
+from proa.identity import TrustDomain
+from support.api_server import ApiServer, running_api_server
+from support.reaching import reached
+
+BUNDLE = f"/apis/certificates.k8s.io/v1/clustertrustbundles/{TRUST_BUNDLE_NAME}"
+
+
+@pytest.fixture
+async def api_server() -> AsyncIterator[ApiServer]:
+    async with running_api_server() as server:
+        await server.put("/api/v1/namespaces/proa-system/configmaps/proa", data={"mesh.yaml": "{}"})
+        yield server
+
+
+class Replica:
+    def __init__(self, client: Client) -> None:
+        metrics, reports = Metrics(), Reports(client, system_clock)
+        self.configuration = LiveConfiguration(client, "proa", metrics.registry)
+        self.material = LiveMaterial(client, self.configuration, system_clock, metrics, reports)
+        self.publication = Publication(client, self.material, reports)
+
+
+@asynccontextmanager
+async def running(client: Client) -> AsyncIterator[Replica]:
+    replica, stopping = Replica(client), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for part in (replica.configuration.service, replica.material.service, replica.publication.watch):
+            group.create_task(part(stopping))
+        try:
+            yield replica
+        finally:
+            stopping.set()
+
+
+@asynccontextmanager
+async def leading(replica: Replica) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    task = asyncio.create_task(replica.publication.publish(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        async with asyncio.timeout(2):
+            await task
+
+
+@pytest.fixture
+async def client(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Client]:
+    async with connected(api_server.kubeconfig(tmp_path)) as client:
+        yield client
+
+
+async def published(client: Client) -> str:
+    try:
+        bundle: Any = await client.get(CLUSTER_TRUST_BUNDLES, TRUST_BUNDLE_NAME)
+    except NotFound:
+        return ""
+    return str(bundle["spec"]["trustBundle"])
+
+
+def applied(server: ApiServer) -> int:
+    return sum(request.startswith(f"PATCH {BUNDLE}") for request in server.requests)
+
+
+async def test_roots_known_before_it_is_known_that_none_are_published_are_published_all_the_same(
+    client: Client, api_server: ApiServer
+) -> None:
+    await create(client, TrustDomain("cluster.local"), system_clock)
+    api_server.withholding = "clustertrustbundles"
+    async with running(client) as replica:
+        await reached(lambda: replica.material.current)
+        async with leading(replica):
+            asked = len(api_server.requests)
+            await reached(lambda: any("clustertrustbundles" in each for each in api_server.requests[asked:]))
+            api_server.withholding = "nothing"
+            await reached(lambda: applied(api_server))
+        assert replica.material.authority
+        assert await published(client) == replica.material.authority.trust_bundle
+
+
+async def test_roots_that_somebody_changes_or_deletes_are_put_back(client: Client, api_server: ApiServer) -> None:
+    async with running(client) as replica, leading(replica):
+        await reached(lambda: applied(api_server) == 1)
+        await api_server.put(BUNDLE, spec={"trustBundle": "of somebody else"})
+        await reached(lambda: applied(api_server) == 2)
+        await api_server.remove(BUNDLE)
+        await reached(lambda: applied(api_server) == 3)
+        assert replica.material.authority
+        assert await published(client) == replica.material.authority.trust_bundle
+
+
+async def test_who_does_not_lead_publishes_nothing_until_it_does(client: Client, api_server: ApiServer) -> None:
+    async with running(client) as replica:
+        await reached(lambda: replica.material.current)
+        assert applied(api_server) == 0
+        async with leading(replica):
+            await reached(lambda: applied(api_server) == 1)
