@@ -43,7 +43,7 @@ OBSTACLES: Final = (
         "see that the name, -n and --context are what you mean",
     ),
     Obstacle(
-        "api-refused",
+        "api_refused",
         "The API server answers with an error of its own",
         "It is overloaded or starting, its store is away, or what answers at that address is no API server but a proxy"
         " before it. The message has its words.",
@@ -51,13 +51,13 @@ OBSTACLES: Final = (
         " again",
     ),
     Obstacle(
-        "api-conflict",
+        "api_conflict",
         "Somebody else changed the object at the same time",
         "The API server takes a change only on top of the newest state.",
         "run the command again; where another tool keeps changing it, let one of the two go",
     ),
     Obstacle(
-        "api-expired",
+        "api_expired",
         "The list changed while it was read",
         "In a large cluster a list comes in pages, and the API server keeps the older state for some minutes only.",
         "run the command again",
