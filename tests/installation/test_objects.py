@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -197,11 +198,30 @@ def test_under_cert_manager_the_webhook_reads_the_secret_that_the_certificate_fi
     }
 
 
-def test_the_policy_that_keeps_the_baseline_excepts_the_image_that_pods_are_given() -> None:
-    options = Options(image="a:1", pod_security=PodSecurity.BASELINE, mesh={"init": {"image": "b:2"}})
+@pytest.mark.parametrize(
+    ("image", "taken", "left"),
+    [
+        (
+            "b:2",
+            ["b", "b:2", "b:3.0-rc_1", "b:2@sha256:" + "0" * 64],
+            ["a:1", "bb:2", "b:2/c", "b:5000/c:2", "x/b:2", "b:"],
+        ),
+        (
+            "e.org:5000/b@sha256:0",
+            ["e.org:5000/b:2", "e.org:5000/b@sha256:1"],
+            ["eXorg:5000/b:2", "e.org:5000:2", "b:2"],
+        ),
+    ],
+)
+def test_the_policy_that_keeps_the_baseline_excepts_every_version_of_the_image_that_pods_are_given(
+    image: str, taken: list[str], left: list[str]
+) -> None:
+    options = Options(image="a:1", pod_security=PodSecurity.BASELINE, mesh={"init": {"image": image}})
     (policy,) = of_kind(made(options), "ValidatingAdmissionPolicy")
     (installers,) = [each["expression"] for each in policy["spec"]["variables"] if each["name"] == "installers"]
-    assert "c.image == 'b:2'" in installers
+    (pattern,) = re.findall(r"c\.image\.matches\('(.*?)'\)", installers)
+    # As Go's RE2 reads it: what is used of it means the same to Python, but that `$` takes a last newline there.
+    assert [each for each in (*taken, *left) if re.search(pattern, each)] == taken
 
 
 def test_everything_that_is_wrong_with_options_is_told_at_once() -> None:
