@@ -20,6 +20,10 @@ from proa.mesh import mesh_configuration
 from proa.release import VERSION
 from webhook.registration import Trust
 
+_NO_WAY_BACK: Final = (
+    "cert-manager, which issues them now; to leave it install another revision and move the namespaces there"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -58,14 +62,18 @@ def installing(found: Found, revision: str, given: Given) -> tuple[Json, ...]:
 def upgrading(found: Found, revision: str, given: Given) -> tuple[Json, ...]:
     """What `proa upgrade` applies: *revision* and what all revisions share, each with the options it has.
 
-    Raises Invalid where there is nothing to upgrade, or no telling the new image's name.
+    Raises Invalid where there is nothing to upgrade, no telling the new image's name, or no way to what is given.
     """
     present = found.version(revision)
     if not present:
         there = f" ({', '.join(map(named, found.revisions))})" if found.revisions else ""
         allowed = f"--revision of an installed one{there}; to install it use proa install"
         raise Invalid(named(revision), "nothing installed", allowed)
-    own = given.laid_on(_renewed(own_options(found, revision), present))
+    before = own_options(found, revision)
+    if (before.trust, given.trust) == (Trust.CERT_MANAGER, Trust.PROA):
+        # The injector owns the caBundle for good: what comes up would never be trusted.
+        raise Invalid("--certificates", shown(given.trust), _NO_WAY_BACK)
+    own = given.laid_on(_renewed(before, present))
     if not found.shared:
         return objects(own)
     beside = given if not revision else replace(given, mesh=None)

@@ -7,6 +7,7 @@ from installation.checks import Check, Severity
 from installation.meshes import another_proa, collisions, mesh
 from installation.rights import lacking
 from installation.survey import ENFORCED, Cluster, Namespace, Release, forbids_sidecars, known, release
+from kube.resources import CERT_MANAGERS, Resource
 from proa import names
 from proa.errors import shown
 from webhook.decision import OPT_IN, OPT_OUT
@@ -20,8 +21,8 @@ _FAILURES: Final = ("closed", "open")
 
 
 def opted_in(namespaces: tuple[Namespace, ...]) -> tuple[Namespace, ...]:
-    """Those whose every pod is to be injected."""
-    return tuple(each for each in namespaces if each.labels.get(names.INJECT) in OPT_IN)
+    """Those whose every pod is to be injected: nothing is created in one that is being deleted."""
+    return tuple(each for each in namespaces if each.labels.get(names.INJECT) in OPT_IN and not each.terminating)
 
 
 def _too_old(survey: Cluster) -> Iterator[str]:
@@ -30,7 +31,15 @@ def _too_old(survey: Cluster) -> Iterator[str]:
 
 
 def _unserved(survey: Cluster) -> Iterator[str]:
-    yield from (f"{each} is not served" for each in survey.unserved)
+    yield from (_missing(each) for each in survey.unserved if each not in CERT_MANAGERS)
+
+
+def _no_cert_manager(survey: Cluster) -> Iterator[str]:
+    yield from (_missing(each) for each in survey.unserved if each in CERT_MANAGERS)
+
+
+def _missing(resource: Resource) -> str:
+    return f"{resource} ({resource.api_version}) is not served"
 
 
 def _denied(survey: Cluster) -> Iterator[str]:
@@ -112,6 +121,15 @@ PREFLIGHT: Final = (
         "take off the API server what switches them off: certificates.k8s.io in its --runtime-config, or"
         " PodCertificateRequest and ClusterTrustBundle in its --feature-gates",
         _unserved,
+    ),
+    Check(
+        "cert_manager_missing",
+        "cert-manager is installed, where it is to issue the webhook's certificate",
+        Severity.PROBLEM,
+        "Without its custom resources there is nothing to ask a certificate of, and the webhook would not start.",
+        "install cert-manager first: kubectl get crd certificates.cert-manager.io must find it; or install with"
+        " --certificates proa",
+        _no_cert_manager,
     ),
     Check(
         "permission_missing",

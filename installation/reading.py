@@ -15,6 +15,7 @@ from installation.trees import text, texts
 from kube.client import Client
 from kube.failures import ApiRefused, Forbidden, NotFound, Unauthenticated
 from kube.resources import (
+    CERT_MANAGERS,
     CLUSTER_TRUST_BUNDLES,
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -41,15 +42,14 @@ async def read_cluster(client: Client, needed: Iterable[Right] = ()) -> Cluster:
 
     Raises Unreachable and Unauthenticated.
     """
-    version = await client.version()
-    served, denied, nodes, namespaces, entries = await asyncio.gather(
-        asyncio.gather(*(client.supports(each) for each in _NEEDED)),
-        _part(read_denied(client, needed)),
+    version, rights = await client.version(), tuple(needed)
+    unserved, denied, nodes, namespaces, entries = await asyncio.gather(
+        _unserved(client, rights),
+        _part(read_denied(client, rights)),
         _part(_listed(client, NODES, survey.node)),
         _part(_listed(client, NAMESPACES, survey.namespace)),
         _part(_listed(client, MUTATING_WEBHOOKS, survey.entries)),
     )
-    unserved = tuple(f"{each} ({each.api_version})" for each, there in zip(_NEEDED, served, strict=True) if not there)
     flat = entries if isinstance(entries, Unread) else tuple(each for group in entries for each in group)
     return Cluster(version, unserved, denied, nodes, namespaces, flat)
 
@@ -88,6 +88,13 @@ async def read_configuration(client: Client, revision: str) -> Configured:
         return BadConfiguration((str(problem),))
     except Refused as refusal:
         return BadConfiguration(tuple(map(str, refusal.problems)))
+
+
+async def _unserved(client: Client, needed: tuple[Right, ...]) -> tuple[Resource, ...]:
+    kinds = {each.resource for each in needed}
+    asked = (*_NEEDED, *(each for each in CERT_MANAGERS if each in kinds))
+    served = await asyncio.gather(*map(client.supports, asked))
+    return tuple(each for each, there in zip(asked, served, strict=True) if not there)
 
 
 async def read_denied(client: Client, needed: Iterable[Right]) -> tuple[Right, ...]:

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from installation.rights import Right
 from installation.trees import listed, member, text, texts
+from kube.resources import Resource
 from proa import names
 from proa.json import Json
 
@@ -84,7 +85,7 @@ class Cluster:
     """What an installation would meet. *unserved*: the APIs that Proa needs and the API server does not serve."""
 
     version: str
-    unserved: tuple[str, ...]
+    unserved: tuple[Resource, ...]
     denied: Part[tuple[Right, ...]]
     nodes: Part[tuple[Node, ...]]
     namespaces: Part[tuple[Namespace, ...]]

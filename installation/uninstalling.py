@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from installation import survey
 from installation.apply import Told, remove, wait_gone
+from installation.certmanager import secrets
 from installation.changes import Title, title
 from installation.departure import Carrier, carriers, clinging
 from installation.planning import in_order_of_removal, of_revision, without
@@ -84,7 +85,8 @@ async def run(client: Client, asked: Asked, told: Told) -> Outcome:
 async def _going(client: Client, revision: str | None) -> tuple[Json, ...]:
     present = await read_objects(client)
     if revision is not None:
-        return in_order_of_removal(of_revision(present, revision))
+        own = in_order_of_removal(of_revision(present, revision))
+        return (*own, *secrets(own))
     strays = without(await read_registrations(client), present)
     return (*strays, *in_order_of_removal(present), *await read_trust_bundles(client))
 

@@ -37,7 +37,8 @@ def event(about: Json, seen: Occurrence, now: datetime) -> Json:
     key, regarding = key_of(about), _reference(about)
     marks = (regarding.get("uid"), seen.reason, seen.message, seen.severity, seen.instance)
     digest = sha256("\0".join(map(str, marks)).encode()).hexdigest()[:16]
-    metadata: Json = {"name": f"{key.name[:_LONGEST_NAME].rstrip('-.')}.{digest}", "namespace": key.namespace or "default"}
+    stem = key.name[:_LONGEST_NAME].rstrip("-.")
+    metadata: Json = {"name": f"{stem}.{digest}", "namespace": key.namespace or "default"}
     return {
         "apiVersion": EVENTS.api_version,
         "kind": EVENTS.kind,

@@ -106,6 +106,8 @@ API_SERVICES: Final = Resource("apiregistration.k8s.io", "v1", "apiservices", "A
 ISSUERS: Final = Resource(_CERT_MANAGER, "v1", "issuers", "Issuer")
 CLUSTER_ISSUERS: Final = Resource(_CERT_MANAGER, "v1", "clusterissuers", "ClusterIssuer", namespaced=False)
 CERT_MANAGER_CERTIFICATES: Final = Resource(_CERT_MANAGER, "v1", "certificates", "Certificate")
+CERT_MANAGERS: Final = (ISSUERS, CERT_MANAGER_CERTIFICATES)
+"""The custom resources of cert-manager's of which an installation may have objects."""
 
 RESOURCES: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Resource))
 """Every one above."""

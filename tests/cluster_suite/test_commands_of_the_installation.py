@@ -9,6 +9,7 @@ import pytest
 
 from installation.preflight import PREFLIGHT
 from proa import names
+from support import certmanager
 from support.kubectl import Kubectl, eventually, pod, pod_spec, workload
 from support.mesh import Mesh, carries
 
@@ -118,6 +119,15 @@ def test_a_mesh_that_collides_is_named(mesh: Mesh, namespace: Kubectl) -> None:
         assert (found["other_mesh_collides"], found["other_mesh_present"]) == ("failed", "failed")
     finally:
         namespace("delete", "mutatingwebhookconfiguration", other)
+
+
+def test_without_cert_manager_nothing_is_installed_that_needs_it(mesh: Mesh) -> None:
+    if not certmanager.missing(mesh.kubectl):
+        pytest.skip("the cluster has cert-manager")
+    refused = mesh.report("install", f"--revision={REVISION}", "--certificates=cert-manager", status=1)
+    assert (refused["outcome"], refused["changes"]) == ("refused", [])
+    assert {each["code"] for each in refused["checks"]} == {"cert_manager_missing"}
+    assert mesh.system("get", f"deployment/proa-webhook-{REVISION}", "--ignore-not-found") == ""
 
 
 def test_status_tells_the_pods_that_lack_their_sidecar_and_why(mesh: Mesh, namespace: Kubectl) -> None:

@@ -13,7 +13,7 @@ from installation.rehearsal import Bare, Injected, Rejected
 from installation.rights import Right
 from installation.state import BadConfiguration, Installation, NoConfiguration
 from installation.survey import Cluster, Entry, Namespace, Node, Unread
-from kube.resources import NAMESPACES
+from kube.resources import CERT_MANAGER_CERTIFICATES, ISSUERS, NAMESPACES, POD_CERTIFICATE_REQUESTS
 from proa.mesh import MeshConfiguration
 
 SOUND = Cluster(
@@ -62,7 +62,8 @@ LINKERD = entry("linkerd-proxy-injector-webhook-config", "linkerd-proxy-injector
 FORBIDDING = {"proa.dev/inject": "enabled", "pod-security.kubernetes.io/enforce": "baseline"}
 FAULTS: dict[str, list[dict[str, Any]]] = {
     "kubernetes_too_old": [{"version": "v1.36.4"}, {"version": "?"}],
-    "api_not_served": [{"unserved": ("podcertificaterequests.certificates.k8s.io/v1",)}],
+    "api_not_served": [{"unserved": (POD_CERTIFICATE_REQUESTS,)}],
+    "cert_manager_missing": [{"unserved": (ISSUERS,)}, {"unserved": (CERT_MANAGER_CERTIFICATES,)}],
     "permission_missing": [{"denied": (Right("create", NAMESPACES),)}],
     "no_linux_node": [
         {"nodes": ()},
@@ -153,6 +154,11 @@ def test_what_is_wrong_with_an_installation_is_found_by_its_check(code: str, fau
     assert code in failed(rows(POSTFLIGHT, dataclasses.replace(INSTALLED, **fault)))
 
 
+def test_a_namespace_that_is_being_deleted_is_no_reason_not_to_install() -> None:
+    going = Namespace("cart", FORBIDDING, {}, terminating=True)
+    assert failed(rows(PREFLIGHT, dataclasses.replace(SOUND, namespaces=(going,)))) == set()
+
+
 def test_every_check_is_shown_to_fail() -> None:
     assert [check.code for check in PREFLIGHT] == list(FAULTS)
     assert [check.code for check in POSTFLIGHT] == list(FAULTS_INSTALLED)
@@ -169,6 +175,12 @@ def test_a_check_of_what_could_not_be_read_is_not_made_and_says_why(part: str) -
     outcomes = {row.outcome for row in report}
     assert outcomes == {Passed(), NotMade("you may not list nodes")}
     assert problems(report) == ()
+
+
+def test_what_is_missing_of_kubernetes_and_of_cert_manager_is_told_apart() -> None:
+    for resource, code in ((POD_CERTIFICATE_REQUESTS, "api_not_served"), (ISSUERS, "cert_manager_missing")):
+        report = rows(PREFLIGHT, dataclasses.replace(SOUND, unserved=(resource,)))
+        assert failed(report) == {code}
 
 
 def test_only_problems_keep_proa_from_being_installed() -> None:

@@ -1,4 +1,3 @@
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ca import permissions as authority
+from installation.certmanager import secrets
 from installation.objects import described, objects
 from installation.options import Options, PodSecurity, Profile, Scope
 from proa import names
@@ -59,8 +59,10 @@ def test_what_is_shared_and_what_is_a_revisions_own_are_together_all(options: Op
 
 @given(REVISIONS, REVISIONS)
 def test_two_revisions_share_no_object_of_their_own(one: str, other: str) -> None:
-    own = [{reference(each) for each in made(Options(revision=name, scope=Scope.REVISION))} for name in (one, other)]
-    assert one == other or not own[0] & own[1]
+    for trust in Trust:
+        chosen = (Options(revision=name, trust=trust, scope=Scope.REVISION) for name in (one, other))
+        own, others = ({reference(each) for each in (*found, *secrets(found))} for found in map(objects, chosen))
+        assert one == other or not own & others
 
 
 @given(OPTIONS)
@@ -198,30 +200,16 @@ def test_under_cert_manager_the_webhook_reads_the_secret_that_the_certificate_fi
     }
 
 
-@pytest.mark.parametrize(
-    ("image", "taken", "left"),
-    [
-        (
-            "b:2",
-            ["b", "b:2", "b:3.0-rc_1", "b:2@sha256:" + "0" * 64],
-            ["a:1", "bb:2", "b:2/c", "b:5000/c:2", "x/b:2", "b:"],
-        ),
-        (
-            "e.org:5000/b@sha256:0",
-            ["e.org:5000/b:2", "e.org:5000/b@sha256:1"],
-            ["eXorg:5000/b:2", "e.org:5000:2", "b:2"],
-        ),
-    ],
-)
-def test_the_policy_that_keeps_the_baseline_excepts_every_version_of_the_image_that_pods_are_given(
-    image: str, taken: list[str], left: list[str]
-) -> None:
-    options = Options(image="a:1", pod_security=PodSecurity.BASELINE, mesh={"init": {"image": image}})
-    (policy,) = of_kind(made(options), "ValidatingAdmissionPolicy")
-    (installers,) = [each["expression"] for each in policy["spec"]["variables"] if each["name"] == "installers"]
-    (pattern,) = re.findall(r"c\.image\.matches\('(.*?)'\)", installers)
-    # As Go's RE2 reads it: what is used of it means the same to Python, but that `$` takes a last newline there.
-    assert [each for each in (*taken, *left) if re.search(pattern, each)] == taken
+def test_under_cert_manager_the_secrets_that_it_makes_are_known_and_no_root_has_too_long_a_name() -> None:
+    chosen = Options(revision="x" * 50, trust=Trust.CERT_MANAGER)
+    certificates = of_kind(objects(chosen), "Certificate")
+    assert [each["spec"]["secretName"] for each in certificates] == [
+        reference(each)[2] for each in secrets(objects(chosen))
+    ]
+    assert {reference(each)[:2] for each in secrets(objects(chosen))} == {("Secret", names.SYSTEM_NAMESPACE)}
+    # RFC 5280, ub-common-name.
+    assert all(len(each["spec"].get("commonName", "")) <= 64 for each in certificates)
+    assert secrets(objects(Options())) == ()
 
 
 def test_everything_that_is_wrong_with_options_is_told_at_once() -> None:

@@ -141,6 +141,16 @@ def test_what_is_not_installed_is_not_upgraded() -> None:
         upgrading(in_cluster(*(objects(Options(revision=name)) for name in ("blue", "green"))), "", Given())
 
 
+def test_certificates_go_over_to_cert_manager_and_not_back() -> None:
+    for revision in ("", "blue"):
+        own, certified = (Options(revision=revision, trust=trust) for trust in (Trust.PROA, Trust.CERT_MANAGER))
+        there = upgrading(in_cluster(objects(own)), revision, Given(trust=Trust.CERT_MANAGER))
+        assert titles(there) == titles(objects(certified))
+        for planning in (installing, upgrading):
+            with pytest.raises(Invalid, match="another revision"):
+                planning(in_cluster(objects(certified)), revision, Given(trust=Trust.PROA))
+
+
 def test_upgrading_a_revision_leaves_the_default_ones_configuration() -> None:
     default, blue = objects(Options(mesh={"peerTls": "strict"})), objects(Options(revision="blue"))
     present = in_cluster(blue, default)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from installation.options import Options, PodSecurity, Profile, PullPolicy, Scope
 from webhook.registration import Trust
 
-REVISIONS = st.sampled_from(["", "canary", "1-2-3", "x" * 50])
+REVISIONS = st.sampled_from(["", "canary", "1-2-3", "root", "serving", "canary-root", "x" * 50])
 OPTIONS = st.builds(
     Options,
     revision=REVISIONS,

@@ -1,6 +1,7 @@
 """Build the cluster's Go programs once, and keep them by the hash of what they are made from. Shell."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ COREDNS: Final = Program("coredns")
 PAUSE: Final = Program("pause")
 PEER: Final = Program("peer")
 HELM: Final = Program("helm")
+CERT_MANAGER: Final = Program("certmanager")
 
 
 def cache() -> Path:
@@ -57,6 +59,13 @@ def built(program: Program) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return file
+
+
+def module(program: Program, name: str) -> Path:
+    """The directory of module *name* as *program* is built from it: in Go's own cache, fetched if need be."""
+    command = ("go", "mod", "download", "-json", name)
+    done = subprocess.run(command, cwd=_SOURCES / program.name, capture_output=True, text=True, check=True)
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def _command(program: Program) -> tuple[str, ...]:
