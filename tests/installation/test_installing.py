@@ -17,6 +17,7 @@ from kube.failures import Forbidden
 from proa import names
 from proa.errors import Refused as Unusable
 from support.store import Store
+from webhook.registration import Trust
 
 ASKED = Asked("", Given(), frozenset(), dry_run=False, force=False, seconds=0)
 NODE = {
@@ -86,6 +87,14 @@ async def test_one_missing_permission_is_named_before_anything_is_looked_for(
     assert codes(outcome) == ["permission_missing"]
     assert f"you may not {verb} deployments.apps in namespace proa-system" in str(outcome.rows[0].outcome)
     assert store.changes == []
+
+
+async def test_cert_manager_is_asked_for_where_it_is_to_issue_and_nowhere_else(store: Store) -> None:
+    store.refused = lambda call: 404 if "cert-manager.io" in call.path else 0
+    issuing = replace(ASKED, given=Given(trust=Trust.CERT_MANAGER))
+    assert codes(await done(store, issuing)) == ["cert_manager_missing"]
+    assert store.changes == []
+    assert isinstance(await done(store), Started)
 
 
 async def test_a_check_that_is_ignored_keeps_nobody_out(store: Store) -> None:
