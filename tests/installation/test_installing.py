@@ -16,19 +16,10 @@ from kube.client import Client
 from kube.failures import Forbidden
 from proa import names
 from proa.errors import Refused as Unusable
-from support.store import Store
+from support.store import NODE, Store
 from webhook.registration import Trust
 
 ASKED = Asked("", Given(), frozenset(), dry_run=False, force=False, seconds=0)
-NODE = {
-    "apiVersion": "v1",
-    "kind": "Node",
-    "metadata": {"name": "one"},
-    "status": {
-        "nodeInfo": {"kernelVersion": "6.1", "kubeletVersion": "v1.37.0", "operatingSystem": "linux"},
-        "conditions": [{"type": "Ready", "status": "True"}],
-    },
-}
 
 
 @pytest.fixture
