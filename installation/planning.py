@@ -10,7 +10,7 @@ from installation.metadata import PART_OF, PRODUCT
 from installation.objects import objects
 from installation.options import DEFAULT_REVISION, Options, PodSecurity, Profile, PullPolicy, Scope
 from installation.rights import INSTALLING, Right, rights
-from installation.trees import texts
+from installation.trees import text, texts
 from kube.resources import resource_of
 from proa import names
 from proa.documents import plain, read
@@ -111,9 +111,11 @@ def without(some: Iterable[Json], others: Iterable[Json]) -> tuple[Json, ...]:
 
 
 def in_order_of_removal(present: Iterable[Json]) -> tuple[Json, ...]:
-    """The registrations first, so that no pod is sent to a webhook that is gone; the namespace last."""
+    """Those of *present* that are Proa's: the registrations first, so that no pod is sent to a webhook that is gone;
+    the namespace last.
+    """
     places = {resource: place for place, resource in enumerate(KINDS)}
-    return tuple(sorted(present, key=lambda each: places[resource_of(each)], reverse=True))
+    return tuple(sorted(filter(_is_proas, present), key=lambda each: places[resource_of(each)], reverse=True))
 
 
 def named(revision: str) -> str:
@@ -126,7 +128,15 @@ def _renewed(options: Options, version: str) -> Options:
 
 
 def _is_proas(raw: Json) -> bool:
-    return texts(raw, "metadata", "labels").get(PART_OF) == PRODUCT
+    """By its label and by its name: anybody may label what is his own as a part of Proa, a namespace for instance,
+    which would go with everything in it.
+    """
+    if texts(raw, "metadata", "labels").get(PART_OF) != PRODUCT:
+        return False
+    name = text(raw, "metadata", "name")
+    if text(raw, "kind") == "Namespace":
+        return name == names.SYSTEM_NAMESPACE
+    return name.partition("-")[0] == PRODUCT
 
 
 def _label(raw: Json) -> str | None:

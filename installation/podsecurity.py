@@ -7,6 +7,7 @@ the user's. Controls: https://kubernetes.io/docs/concepts/security/pod-security-
 whose API server itself lets /proc be unmasked only in a user namespace, as the standard does.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -52,6 +53,8 @@ _SYSCTLS: Final = (
 _SELINUX: Final = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _PROFILES: Final = ("RuntimeDefault", "Localhost")
 _UNSET: Final = "orValue(false) == false"
+_VERSION: Final = "(:[A-Za-z0-9_.-]+)?(@[A-Za-z0-9_.:+-]+)?"
+"""What follows the name in an image reference: a tag has no slash, so that no other host is taken for this name."""
 _APP_ARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 
 
@@ -109,11 +112,14 @@ def _variables(options: Options) -> Iterator[tuple[str, str]]:
 
 
 def _ours(image: str) -> str:
-    """Whether container c can run nothing but `proa-init` as it is in *image*, with its one capability."""
+    """Whether container c can run nothing but `proa-init` as it is in a version of *image*, with its one capability.
+
+    In any version: while one takes the place of another, and where two stand side by side, pods are given either.
+    """
     return " && ".join(
         (
             f"c.name == '{names.INIT_CONTAINER}'",
-            f"c.image == '{image}'",
+            f"c.image.matches('^{any_dot(repository(image))}{_VERSION}$')",
             f"c.?command.orValue([]) == ['{names.INIT_CONTAINER}']",
             "c.?env.orValue([]).size() == 0",
             "c.?envFrom.orValue([]).size() == 0",
@@ -123,6 +129,16 @@ def _ours(image: str) -> str:
             "c.?securityContext.?capabilities.?add.orValue([]) == ['NET_ADMIN']",
         )
     )
+
+
+def repository(image: str) -> str:
+    """*image* without its tag and digest."""
+    return re.sub(r":[^:/]*$", "", image.partition("@")[0])
+
+
+def any_dot(name: str) -> str:
+    """*name* as a regular expression: of what an image's name is made of, only the dot means more than itself."""
+    return name.replace(".", "[.]")
 
 
 def _controls() -> Iterator[tuple[str, str]]:

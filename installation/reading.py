@@ -91,7 +91,8 @@ async def read_configuration(client: Client, revision: str) -> Configured:
 
 
 async def _unserved(client: Client, needed: tuple[Right, ...]) -> tuple[Resource, ...]:
-    kinds = {each.resource for each in needed}
+    # What is only looked for may well be missing.
+    kinds = {each.resource for each in needed if each.verb == "create"}
     asked = (*_NEEDED, *(each for each in CERT_MANAGERS if each in kinds))
     served = await asyncio.gather(*map(client.supports, asked))
     return tuple(each for each, there in zip(asked, served, strict=True) if not there)

@@ -11,6 +11,7 @@ from installation.configuration import explained, given
 from installation.noted import Fields, plain
 from installation.objects import described
 from installation.options import DEFAULT_REVISION, MOST_REPLICAS, Options, PodSecurity, Profile, PullPolicy, Scope
+from installation.podsecurity import any_dot, repository
 from installation.render.groups import group
 from installation.render.variants import Axis, Merging, Variant
 from installation.render.yaml_text import Template, lines
@@ -140,7 +141,7 @@ _FILLED: Final = (
     (rf"\[{_REVISION}\]", "[{{ .Values.revision | quote }}]"),
     (_REVISION, "{{ .Values.revision }}"),
     (re.escape(f"image: {_IMAGE}"), "image: {{ .Values.image | quote }}"),
-    (re.escape(_INIT_IMAGE), '{{ include "proa.initImage" . }}'),
+    (re.escape(any_dot(repository(_INIT_IMAGE))), '{{ include "proa.initRepository" . }}'),
     (re.escape(f"imagePullPolicy: {_PULL_POLICY}"), "imagePullPolicy: {{ .Values.pullPolicy }}"),
     (re.escape(f"replicas: {_REPLICAS}"), 'replicas: {{ include "proa.replicas" . }}'),
     (rf"    {_MESH}\n", '    {{- include "proa.mesh" . | nindent 4 }}\n'),

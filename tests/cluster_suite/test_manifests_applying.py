@@ -1,10 +1,13 @@
 """`kubectl apply -k manifests/` installs everything, whichever way kubectl applies, and again changes nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from support.mesh import MANIFESTS, Mesh
+from support.versions import another_version, environment_of
 
 KUSTOMIZED = f"--kustomize={MANIFESTS}"
 
@@ -36,3 +39,13 @@ def test_the_manifests_are_applied_by_kubectl_and_applied_again_change_nothing(e
     before = written(empty)
     assert "Warning" not in empty.kubectl("apply", way, KUSTOMIZED)
     assert written(empty) == before
+
+
+def test_what_kubectl_has_applied_is_not_taken_over_by_an_upgrade_unasked(mesh: Mesh, tmp_path: Path) -> None:
+    mesh.install()
+    before = mesh.versions
+    later = replace(mesh, environment=environment_of(another_version(), tmp_path))
+    said = later.proa("upgrade", status=2)
+    assert 'conflict with "kubectl": .metadata.labels.app.kubernetes.io/version' in said
+    assert "--force-conflicts" in said
+    assert mesh.versions == before

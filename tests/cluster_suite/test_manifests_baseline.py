@@ -154,9 +154,16 @@ def test_the_one_exception_is_our_init_container(standard: Kubectl, kept: Kubect
     assert admitted(kept, intercepted())
 
 
+@pytest.mark.parametrize("image", ["proa:0.0.9", "proa:99.0.0", "proa@sha256:" + "0" * 64])
+def test_another_version_of_our_init_container_has_the_exception_too(kept: Kubectl, image: str) -> None:
+    """While one takes the place of another, pods are given either."""
+    assert admitted(kept, intercepted(image=image))
+
+
 SECURED = INIT["securityContext"]
 TAMPERED = {
     "image": {"image": "busybox"},
+    "image-of-a-host-of-our-images-name": {"image": f"{INIT['image']}/busybox"},
     "name": {"name": "mine"},
     "command": {"command": ["sh", "-c", "true"]},
     "no-command": {"command": None},

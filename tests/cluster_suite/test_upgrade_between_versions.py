@@ -20,7 +20,7 @@ from proa.release import VERSION
 from support.kubectl import Kubectl, eventually, serving, workload
 from support.mesh import IN_MESH, PROCESSES, Mesh, carries
 from support.trickle import Trickle, recorded
-from support.versions import environment_of
+from support.versions import another_version, environment_of
 
 NEXT_IMAGE = os.environ.get("PROA_TEST_NEXT_IMAGE", "")
 REVISION = "next"
@@ -47,7 +47,7 @@ class Release:
 
 @pytest.fixture(scope="module")
 def later(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Release:
-    image = NEXT_IMAGE or f"proa:{another(VERSION)}"
+    image = NEXT_IMAGE or f"proa:{another_version()}"
     version = image.rpartition(":")[2]
     if not NEXT_IMAGE:
         with alone():
@@ -57,14 +57,8 @@ def later(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Release:
     return Release(replace(mesh, environment=environment), version, image)
 
 
-def another(version: str) -> str:
-    """The minor version after *version*."""
-    major, minor, _ = version.split(".")
-    return f"{major}.{int(minor) + 1}.0"
-
-
-@pytest.fixture
-def former(mesh: Mesh) -> Iterator[Release]:
+@pytest.fixture(scope="module")
+def sole(mesh: Mesh) -> Iterator[Release]:
     """Installed by its own command, and nothing else; what was there is there again in the end."""
     mesh.uninstall()
     try:
@@ -75,16 +69,20 @@ def former(mesh: Mesh) -> Iterator[Release]:
         mesh.install()
 
 
-def installed(mesh: Mesh) -> dict[str, str]:
-    """The version that each Deployment says it is."""
-    found = mesh.system.json("deployments")
-    return {each["metadata"]["name"]: each["metadata"]["labels"]["app.kubernetes.io/version"] for each in found}
+@pytest.fixture
+def former(sole: Release) -> Iterator[Release]:
+    """The same, whatever the test makes of it."""
+    yield sole
+    sole.mesh.proa("uninstall", "--yes", "--force", f"--revision={REVISION}")
+    if names.WEBHOOK not in sole.mesh.versions:
+        sole.mesh.proa("install", *sole.named)
+    sole.mesh.proa("upgrade", *sole.named)
 
 
 def assert_that_every_part_runs(release: Release) -> None:
     """By what the programs say themselves."""
     system = release.mesh.system
-    assert set(installed(release.mesh).values()) == {release.version}
+    assert set(release.mesh.versions.values()) == {release.version}
     standing = [each for each in system.json("pods") if "deletionTimestamp" not in each["metadata"]]
     assert len(standing) == 2 * len(PROCESSES)
     for each in standing:
@@ -167,7 +165,7 @@ def test_two_versions_stand_side_by_side_and_a_namespace_moves_from_one_to_the_o
     done = later.mesh.report("install", f"--revision={REVISION}", "--profile=minimal", *later.named)
     assert done["outcome"] == "applied"
     beside = {"proa-ca": former.version, "proa-webhook": former.version, f"proa-webhook-{REVISION}": later.version}
-    assert installed(former.mesh) == beside
+    assert former.mesh.versions == beside
     revised = {**IN_MESH, names.REVISION: REVISION}
     with former.mesh.kubectl.new_namespace(f"{injected.namespace}-{REVISION}", revised) as ahead:
         for inside, release in ((injected, former), (ahead, later)):
@@ -185,15 +183,6 @@ def test_two_versions_stand_side_by_side_and_a_namespace_moves_from_one_to_the_o
             assert later.mesh.report("upgrade", f"--revision={REVISION}", *later.named)["outcome"] == "applied"
             pods.some_more()
         assert_that_none_was_missed(pods, former, later)
-        assert installed(later.mesh) == {"proa-ca": later.version, f"proa-webhook-{REVISION}": later.version}
+        assert later.mesh.versions == {"proa-ca": later.version, f"proa-webhook-{REVISION}": later.version}
         injected("rollout", "restart", "deployment/web")
         assert made_by(serving_pod(injected)) == (later.version, later.image)
-
-
-def test_what_another_tool_installed_is_not_taken_over_unasked(mesh: Mesh, later: Release) -> None:
-    mesh.install()
-    before = installed(mesh)
-    said = later.mesh.proa("upgrade", *later.named, status=2)
-    assert "conflict" in said
-    assert "--force-conflicts" in said
-    assert installed(mesh) == before

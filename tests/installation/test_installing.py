@@ -16,18 +16,10 @@ from kube.client import Client
 from kube.failures import Forbidden
 from proa import names
 from proa.errors import Refused as Unusable
-from support.store import Store
+from support.store import NODE, Store
+from webhook.registration import Trust
 
 ASKED = Asked("", Given(), frozenset(), dry_run=False, force=False, seconds=0)
-NODE = {
-    "apiVersion": "v1",
-    "kind": "Node",
-    "metadata": {"name": "one"},
-    "status": {
-        "nodeInfo": {"kernelVersion": "6.1", "kubeletVersion": "v1.37.0", "operatingSystem": "linux"},
-        "conditions": [{"type": "Ready", "status": "True"}],
-    },
-}
 
 
 @pytest.fixture
@@ -86,6 +78,14 @@ async def test_one_missing_permission_is_named_before_anything_is_looked_for(
     assert codes(outcome) == ["permission_missing"]
     assert f"you may not {verb} deployments.apps in namespace proa-system" in str(outcome.rows[0].outcome)
     assert store.changes == []
+
+
+async def test_cert_manager_is_asked_for_where_it_is_to_issue_and_nowhere_else(store: Store) -> None:
+    store.refused = lambda call: 404 if "cert-manager.io" in call.path else 0
+    issuing = replace(ASKED, given=Given(trust=Trust.CERT_MANAGER))
+    assert codes(await done(store, issuing)) == ["cert_manager_missing"]
+    assert store.changes == []
+    assert isinstance(await done(store), Started)
 
 
 async def test_a_check_that_is_ignored_keeps_nobody_out(store: Store) -> None:

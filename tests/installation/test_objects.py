@@ -212,13 +212,6 @@ def test_under_cert_manager_the_secrets_that_it_makes_are_known_and_no_root_has_
     assert secrets(objects(Options())) == ()
 
 
-def test_the_policy_that_keeps_the_baseline_excepts_the_image_that_pods_are_given() -> None:
-    options = Options(image="a:1", pod_security=PodSecurity.BASELINE, mesh={"init": {"image": "b:2"}})
-    (policy,) = of_kind(made(options), "ValidatingAdmissionPolicy")
-    (installers,) = [each["expression"] for each in policy["spec"]["variables"] if each["name"] == "installers"]
-    assert "c.image == 'b:2'" in installers
-
-
 def test_everything_that_is_wrong_with_options_is_told_at_once() -> None:
     with pytest.raises(Refused) as refused:
         Options(revision="Canary", image="no image", replicas=0, mesh={"peerTls": "maybe", "colour": "red"})

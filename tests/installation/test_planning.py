@@ -175,6 +175,25 @@ def test_neither_another_revision_nor_what_is_not_proas_is_surplus() -> None:
     assert surplus(present, objects(Options()), "") == ()
 
 
+@pytest.mark.parametrize(("kind", "name"), [("Namespace", "shop"), ("Namespace", "proa-shop"), ("ClusterRole", "mine")])
+def test_what_somebody_else_labelled_as_a_part_of_proa_is_never_removed(kind: str, name: str) -> None:
+    stranger: Json = {
+        "apiVersion": "v1" if kind == "Namespace" else "rbac.authorization.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "proa", "proa.dev/rev": "default"}},
+    }
+    present = (*objects(Options()), stranger)
+    assert stranger not in in_order_of_removal(present)
+    assert stranger not in of_revision(present, "")
+    assert surplus(present, objects(Options()), "") == ()
+
+
+@given(options)
+def test_everything_of_an_installation_can_be_removed_again(chosen: Options) -> None:
+    present = objects(chosen)
+    assert titles(in_order_of_removal(present)) == titles(present)
+
+
 def test_a_revision_that_goes_takes_nothing_shared_along() -> None:
     both = (*objects(Options()), *objects(Options(revision="blue")))
     assert titles(of_revision(both, "blue")).isdisjoint(titles(objects(Options())))

@@ -45,6 +45,12 @@ class Mesh:
     def installed(self) -> bool:
         return bool(self.system("get", "--ignore-not-found", *PROCESSES, "--output=name"))
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """What each Deployment says that it is, by its name."""
+        found = self.system.json("deployments")
+        return {each["metadata"]["name"]: each["metadata"]["labels"]["app.kubernetes.io/version"] for each in found}
+
     def restart(self) -> None:
         """With the image that the node has now."""
         self.system("rollout", "restart", *PROCESSES)

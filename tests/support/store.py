@@ -5,9 +5,12 @@ For what a real API server does not do on demand: refuse in the middle, lack a k
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from kube.calls import Answer, Call
 from kube.resources import RESOURCES, key_of, place, resource_of
@@ -16,6 +19,17 @@ _PLACE = re.compile(
     r"(?P<root>/api/v1|/apis/[^/]+/v1)/(?:namespaces/(?P<ns>[^/]+)/)?(?P<plural>[a-z]+)(?:/(?P<name>.+))?"
 )
 _REASONS = {403: "Forbidden", 404: "NotFound", 409: "Conflict", 503: "ServiceUnavailable"}
+
+NODE: Any = {
+    "apiVersion": "v1",
+    "kind": "Node",
+    "metadata": {"name": "one"},
+    "status": {
+        "nodeInfo": {"kernelVersion": "6.1", "kubeletVersion": "v1.37.0", "operatingSystem": "linux"},
+        "conditions": [{"type": "Ready", "status": "True"}],
+    },
+}
+"""That Proa can run on."""
 
 
 class Store:
@@ -36,6 +50,9 @@ class Store:
             self.objects[place(resource_of(each), key_of(each))] = each
 
     async def send(self, call: Call) -> Answer:
+        return self.answer(call)
+
+    def answer(self, call: Call) -> Answer:
         refusal = self.refused(call)
         return _status(refusal) if refusal else self._answer(call)
 
@@ -93,3 +110,36 @@ def _status(code: int) -> Answer:
     reason = _REASONS[code]
     answer = {"kind": "Status", "code": code, "reason": reason, "message": f"{reason}, as the test wants it"}
     return Answer(code, json.dumps(answer).encode())
+
+
+@contextmanager
+def served(store: Store) -> Iterator[str]:
+    """The URL at which *store* answers, for a command that finds its API server by itself."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            length, url = int(self.headers.get("Content-Length") or 0), urlsplit(self.path)
+            body = json.loads(self.rfile.read(length)) if length else None
+            answer = store.answer(Call(self.command, url.path, tuple(parse_qsl(url.query)), body))
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - http.server's names
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: a test's output is pytest's."""
+
+    class Server(ThreadingHTTPServer):
+        # A command asks of every permission at once.
+        request_queue_size = 128
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

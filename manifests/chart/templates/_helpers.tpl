@@ -15,6 +15,8 @@
 {{- mergeOverwrite (dict "init" (dict "image" .Values.image)) (deepCopy .Values.mesh) | toYaml -}}
 {{- end -}}
 
-{{- define "proa.initImage" -}}
-{{- dig "init" "image" .Values.image .Values.mesh -}}
+{{- /* Its image without tag and digest, as a regular expression. */ -}}
+{{- define "proa.initRepository" -}}
+{{- $image := dig "init" "image" .Values.image .Values.mesh -}}
+{{- regexReplaceAll ":[^:/]*$" (regexReplaceAll "@.*$" $image "") "" | replace "." "[.]" -}}
 {{- end -}}
