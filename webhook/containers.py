@@ -15,9 +15,11 @@ ADDRESS: Final = "POD_IP"
 JSON_LOG: Final = '{"level":"%l","time":"%Y-%m-%dT%T.%e%z","component":"%n","message":"%j"}'
 """spdlog's pattern with Envoy's `%j`, the message escaped for JSON (docs: operations/cli)."""
 _WAIT: Final = (
+    # Who hangs up while it is asked, as a proxy that starts may, is asked again.
+    "trap '' PIPE; "
     "for ((tries = 0; tries < 600; tries++)); do "
     "if { exec 3<>/dev/tcp/127.0.0.1/$1; } 2>/dev/null; then "
-    "printf 'GET %s HTTP/1.1\\r\\nHost: proa\\r\\nConnection: close\\r\\n\\r\\n' \"$2\" >&3; "
+    "printf 'GET %s HTTP/1.1\\r\\nHost: proa\\r\\nConnection: close\\r\\n\\r\\n' \"$2\" 2>/dev/null >&3; "
     "read -r -t 5 _ status _ <&3; exec 3>&-; [[ $status == 200 ]] && exit 0; fi; "
     "sleep 0.1; done; exit 1"
 )
