@@ -26,7 +26,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def _hashable(value: object) -> object:
-    return frozenset(value.items()) if isinstance(value, dict) else value
+    return frozenset(cast("dict[object, object]", value).items()) if isinstance(value, dict) else value
 
 
 _S = TypeVar("_S", bound=Section)
