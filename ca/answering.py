@@ -71,10 +71,16 @@ class Answering:
             return Retry()
         chain = authority.issue(sign.public_key, sign.contents, sign.lifetime)
         jitter = random.random()  # noqa: S311 - spreads renewals
-        if await self._written(request, issued(request, chain, self.clock(), jitter)):
+        facts = _facts(chain, sign, authority.issuer.issuing)
+        try:
+            written = await self._written(request, issued(request, chain, self.clock(), jitter))
+        except BaseException:
+            # The API server may have taken it all the same: who looks for this serial number must find it.
+            self._say("unconfirmed", request, reason="Signed", **facts)
+            raise
+        if written:
             seconds = perf_counter() - since
             self.metrics.issued(request.signer, seconds)
-            facts = _facts(chain, sign, authority.issuer.issuing)
             self._say("issued", request, reason="Signed", seconds=round(seconds, 4), **facts)
         return Done()
 

@@ -1,6 +1,7 @@
 """What an admin has to mend, as an Event on the Secret and a line in the log, each at most once an hour. Shell."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,11 +12,13 @@ from ca.waiting import waited
 from kube.client import Client
 from kube.events import record
 from kube.occurrences import Severity
+from kube.until import until
 from proa.clock import Clock
 from proa.json import Json
 from proa.names import SYSTEM_NAMESPACE
 
 AGAIN: Final = timedelta(hours=1)
+_LAST_SECONDS: Final = 3.0
 _MOST: Final = 50
 """Events that wait to be sent; further ones are logged alone."""
 _SECRET: Final[Json] = {
@@ -45,13 +48,20 @@ class Reports:
         self._send(about, reason, message, "Normal")
 
     async def service(self, stopping: asyncio.Event) -> None:
-        while True:
-            while self._waiting:
-                about, reason, message, kind = self._waiting.pop(0)
-                await record(self._client, about, reason, message, kind, self._clock)
-            if stopping.is_set():
-                return
+        while not stopping.is_set():
+            await until(stopping, self._record())
             await waited(stopping, self._news)
+        # What is left is not worth the grace that a process has to end in: it is in the log too.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self._record()
+
+    async def _record(self) -> None:
+        while self._waiting:
+            about, reason, message, kind = self._waiting[0]
+            await record(self._client, about, reason, message, kind, self._clock)
+            # Not before: one that was cut short is recorded again, and the API server counts it at most twice.
+            del self._waiting[0]
 
     def _is_new(self, reason: str, message: str) -> bool:
         now = self._clock()

@@ -40,11 +40,16 @@ class Upkeep:
         material.subscribe(self._news.set)
 
     async def service(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            if self._material.current is not None:
-                await self._look(self._material.current)
-            pause = LOOK.total_seconds() * (0.9 + 0.2 * random.random())  # noqa: S311 - not for secrets
-            await waited(stopping, self._news, pause)
+        try:
+            while not stopping.is_set():
+                if self._material.current is not None:
+                    await self._look(self._material.current)
+                pause = LOOK.total_seconds() * (0.9 + 0.2 * random.random())  # noqa: S311 - not for secrets
+                await waited(stopping, self._news, pause)
+        finally:
+            # From now on these are the next leader's to tell.
+            self._metrics.renewal_blocked(blocked=False)
+            self._metrics.ends_soon(())
 
     async def _look(self, material: Material) -> None:
         """Renew what is due; what comes to its end all the same is told."""
@@ -54,6 +59,8 @@ class Upkeep:
             self._metrics.renewal_blocked(blocked=not renewed)
             if renewed:
                 return
+        else:
+            self._metrics.renewal_blocked(blocked=False)
         found = alarms(now, material)
         self._metrics.ends_soon(found)
         for alarm in found:

@@ -80,10 +80,27 @@ def _show(found: tuple[Traced, ...], out: Console) -> None:
 
 
 def _show_explanation(told: Explanation, out: Console) -> None:
+    out.print(_rules(told))
+    out.print(_entries(told))
+    for warning in told.warnings:
+        out.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
+    if told.edits:
+        out.print(f"Patch: {len(told.edits)} operations; -o json shows them whole", soft_wrap=True)
+        for edit in told.edits:
+            out.print(f"  {edit.operation} {escape(edit.path)}{_value(edit)}", soft_wrap=True)
+
+
+def _rules(told: Explanation) -> Table:
     rules = _table("Rules, in their order; the first that says yes decides", "", "rule", "what it says")
-    for step in told.steps:
+    reached = [step for step in told.steps if step.answer is not Answer.NOT_REACHED]
+    for step in reached:
         rules.add_row(f"[{_COLOURS[step.answer]}]{step.answer}[/]", step.code, _sentence(step))
-    out.print(rules)
+    if len(reached) < len(told.steps):
+        rules.add_row(f"[dim]{Answer.NOT_REACHED}[/]", f"{len(told.steps) - len(reached)} more", "")
+    return rules
+
+
+def _entries(told: Explanation) -> Table:
     entries = _table("Webhook entries that the API server compares the pod with", "", "entry", "")
     others = [entry for entry in told.entries if f" {names.REVISION}" in entry.stopped]
     for entry in told.entries:
@@ -91,12 +108,7 @@ def _show_explanation(told: Explanation, out: Console) -> None:
             entries.add_row(*_entry(entry))
     if others:
         entries.add_row("no", f"{len(others)} others", f"the namespace's {names.REVISION} chooses another revision")
-    out.print(entries)
-    if told.edits:
-        out.print(f"Patch: {len(told.edits)} operations; -o json shows them whole", soft_wrap=True)
-        for edit in told.edits:
-            out.print(f"  {edit.operation} {escape(edit.path)}{_value(edit)}", soft_wrap=True)
-        out.print()
+    return entries
 
 
 def _sentence(step: Step) -> str:

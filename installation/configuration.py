@@ -40,9 +40,14 @@ def explained() -> str:
     return f"{HEAD}#\n{settings()}"
 
 
+def mesh(options: Options) -> MeshConfiguration:
+    """The configuration that *options* install."""
+    return section(MeshConfiguration, given(options))
+
+
 def init_image(options: Options) -> str:
     """Of the container that pods are given: what the mesh names, or else Proa's own."""
-    return section(MeshConfiguration, given(options)).init.image
+    return mesh(options).init.image
 
 
 def given(options: Options) -> dict[str, Json]:

@@ -38,7 +38,7 @@ def _lines(kinds: tuple[inspect.StructType, ...], value: Json, indent: str) -> I
 
 def _member(member: inspect.Field, value: Json, indent: str) -> Iterator[str]:
     sections = _sections(member.type)
-    if sections:
+    if sections and value is not None:
         yield f"{indent}{member.encode_name}:"
         yield from _lines(sections, value, indent + _INDENT)
     else:

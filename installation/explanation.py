@@ -4,23 +4,33 @@ The rules are asked one by one as `webhook.decision.decision` asks them, and the
 server holds: nothing here decides anything a second time.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from itertools import chain
+from typing import TypeAlias
 
 import msgspec
+from msgspec import UNSET
 
 from installation.selectors import unmet
 from installation.trees import listed, member, text
+from proa import names
 from proa.errors import ProaError
 from proa.json import Json
-from proa.mesh import MeshConfiguration
-from webhook.decision import OPT_OUT, RULES, Inject, Rule, Subject
+from webhook.conditions import WORTH_ASKING
+from webhook.decision import RULES, Inject, Rule, Subject
+from webhook.entries import NAMESPACE_NAME, NOWHERE, entries
 from webhook.injection import injection
 from webhook.operations import Add, Operation, Remove
-from webhook.pod import Pod
+from webhook.opting import ISTIO_INJECTION, ISTIO_REVISION
+from webhook.pod import ISTIO_INJECT
+from webhook.predicates import Predicate
 from webhook.sidecar import Sidecar
+from webhook.warnings import warnings
+
+_Conditions: TypeAlias = Mapping[tuple[str, str], Predicate]
+"""By name and expression."""
 
 
 class Answer(StrEnum):
@@ -78,6 +88,8 @@ class Explanation:
     steps: tuple[Step, ...]
     entries: tuple[Asked, ...]
     edits: tuple[Edit, ...]
+    warnings: tuple[str, ...] = ()
+    """What kubectl prints to whoever creates the pod."""
 
 
 def explanation(
@@ -88,18 +100,29 @@ def explanation(
     *registrations* are MutatingWebhookConfigurations: Proa's, whichever revision they are of.
     """
     steps = tuple(_steps(subject))
-    entries = tuple(_entries(subject, labels, registrations))
-    if all(entry.stopped for entry in entries):
-        return Explanation(Verdict.NOT_ASKED, _unasked(steps, entries), steps, entries, ())
+    asked = tuple(_entries(subject, labels, registrations))
+    if all(entry.stopped for entry in asked):
+        return Explanation(Verdict.NOT_ASKED, _unasked(steps, asked), steps, asked, ())
     try:
         planned = injection(subject, sidecar)
     except ProaError as refusal:
-        return Explanation(Verdict.REFUSED, f"the webhook refuses the pod: {refusal}", steps, entries, ())
-    sentence = planned.decision.reason.sentence
+        return Explanation(Verdict.REFUSED, f"the webhook refuses the pod: {refusal}", steps, asked, ())
+    sentence, warned = planned.decision.reason.sentence, tuple(warnings(subject, planned.decision, sidecar))
     if not isinstance(planned.decision, Inject):
-        return Explanation(Verdict.LEFT, f"the pod stays as it is: {sentence}", steps, entries, ())
+        return Explanation(Verdict.LEFT, f"the pod stays as it is: {sentence}", steps, asked, (), warned)
     edits = tuple(map(_edit, planned.operations))
-    return Explanation(Verdict.INJECTED, f"the pod is injected: {sentence}", steps, entries, edits)
+    return Explanation(Verdict.INJECTED, f"the pod is injected: {sentence}", steps, asked, edits, warned)
+
+
+def unread(subject: Subject) -> tuple[str, ...]:
+    """A note where Istio's names stand and are not read: who moves from Istio wonders."""
+    if subject.reads_istio:
+        return ()
+    home = {key for key in (ISTIO_INJECTION, ISTIO_REVISION) if key in (subject.namespace_labels or {})}
+    pod = {key for key in (ISTIO_INJECT, ISTIO_REVISION) if key in subject.pod.labels}
+    annotated = {ISTIO_INJECT} if subject.pod.annotations.istio_inject is not UNSET else set[str]()
+    found = ", ".join(sorted(home | pod | annotated))
+    return (f"{found} is there and not read: the mesh configuration says vocabulary: proa",) if found else ()
 
 
 def _edit(operation: Operation) -> Edit:
@@ -110,8 +133,8 @@ def _edit(operation: Operation) -> Edit:
             return Edit("remove", path)
 
 
-def _unasked(steps: tuple[Step, ...], entries: tuple[Asked, ...]) -> str:
-    if not entries:
+def _unasked(steps: tuple[Step, ...], asked: tuple[Asked, ...]) -> str:
+    if not asked:
         return "the API server asks nobody, so the pod gets in as it is: no registration of Proa is installed"
     decided = next((step for step in steps if step.answer is Answer.YES), None)
     because = f": {decided.sentence}" if decided and not _wants(decided) else ": no entry of a registration matches"
@@ -140,40 +163,43 @@ def _asked(rule: Rule, subject: Subject) -> Step:
 
 def _entries(subject: Subject, labels: Mapping[str, str], registrations: Iterable[Json]) -> Iterator[Asked]:
     # The API server labels every namespace with its name, also one that the file at hand does not.
-    of_namespace = {**(subject.namespace_labels or {}), "kubernetes.io/metadata.name": subject.namespace}
+    of_namespace = {**(subject.namespace_labels or {}), NAMESPACE_NAME: subject.namespace}
     for registration in registrations:
+        known = _conditions(subject, text(registration, "metadata", "name"))
         for webhook in listed(registration, "webhooks"):
-            yield Asked(
-                configuration=text(registration, "metadata", "name"),
-                entry=text(webhook, "name"),
-                fails=text(webhook, "failurePolicy"),
-                stopped=next(_stops(webhook, of_namespace, labels, subject.pod), ""),
-            )
+            if not _is_shut(webhook):
+                by_labels = _unselected(webhook, of_namespace, labels)
+                yield Asked(
+                    configuration=text(registration, "metadata", "name"),
+                    entry=text(webhook, "name"),
+                    fails=text(webhook, "failurePolicy"),
+                    stopped=next(chain(by_labels, _unmet_conditions(webhook, subject, known)), ""),
+                )
 
 
-def _stops(webhook: Json, namespace: Mapping[str, str], labels: Mapping[str, str], pod: Pod) -> Iterator[str]:
+def _is_shut(webhook: Json) -> bool:
+    """Whether it has nothing to ask about in the configuration that the registration was made of."""
+    selector = listed(webhook, "namespaceSelector", "matchExpressions")
+    return any(text(each, "operator") == "In" and listed(each, "values") == [NOWHERE] for each in selector)
+
+
+def _conditions(subject: Subject, registration: str) -> _Conditions:
+    """Those of the configuration in force."""
+    revision = registration.removeprefix(names.WEBHOOK).removeprefix("-")
+    made = (each for entry in entries(revision, subject.configuration) for each in (*WORTH_ASKING, *entry.conditions))
+    return {(each.name, each.holds.cel): each.holds for each in made}
+
+
+def _unselected(webhook: Json, namespace: Mapping[str, str], labels: Mapping[str, str]) -> Iterator[str]:
     yield from (f"its namespaceSelector {each}" for each in unmet(member(webhook, "namespaceSelector"), namespace))
     yield from (f"its objectSelector {each}" for each in unmet(member(webhook, "objectSelector"), labels))
+
+
+def _unmet_conditions(webhook: Json, subject: Subject, known: _Conditions) -> Iterator[str]:
     for condition in listed(webhook, "matchConditions"):
         name = text(condition, "name")
-        holds = _CONDITIONS.get(name)
-        if holds is None:
-            yield f"its match condition {name!r} is not known to this version of the command"
-        elif not holds(pod):
+        predicate = known.get((name, text(condition, "expression")))
+        if predicate is None:
+            yield f"its match condition {name!r} is not known: it is of another version, or of another configuration"
+        elif not predicate.holds(subject):
             yield f"its match condition {name!r} does not hold"
-
-
-def _applies(code: str, pod: Pod) -> bool:
-    """Whether a rule of the decision that looks at nothing but the pod applies to it."""
-    (rule,) = (each for each in RULES if each.code == code)
-    return rule.applies(Subject(pod, "", None, MeshConfiguration()))
-
-
-_CONDITIONS: Final[Mapping[str, Callable[[Pod], bool]]] = {
-    "not-host-network": lambda pod: not _applies("host_network", pod),
-    "not-windows": lambda pod: not _applies("windows", pod),
-    "not-injected": lambda pod: not _applies("already_injected", pod),
-    "annotated": lambda pod: isinstance(pod.annotations.inject, str),
-    "not-opted-out": lambda pod: pod.annotations.inject not in OPT_OUT,
-}
-"""The CEL conditions of `webhook.registration` by name: each keeps away what the decision would leave alone."""

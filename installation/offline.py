@@ -1,19 +1,20 @@
 """The pods of a YAML stream explained without a cluster, as `proa inject` would find them. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from yaml.nodes import Node
 
-from installation.explanation import Explanation, explanation
+from installation.explanation import Explanation, explanation, unread
 from installation.trees import text, texts
 from proa import names
 from proa.documents import plain, read
 from proa.errors import Problems
 from proa.json import Json
-from proa.mesh import MeshConfiguration
+from proa.mesh import MeshConfiguration, Vocabulary
 from webhook.decision import OPT_IN, Subject
 from webhook.decoding import converted
+from webhook.opting import ISTIO_INJECTION, ISTIO_REVISION
 from webhook.pod import Pod
 from webhook.registration import Revision, registration
 from webhook.sidecar import Sidecar, sidecar
@@ -61,10 +62,23 @@ class _Tracing:
         pod, namespace = template.pod, text(plain(template.node), "metadata", "namespace")
         known = namespace in self.namespaces
         labels = self.namespaces[namespace] if known else {names.INJECT: OPT_IN[0]}
-        subject = Subject(converted(pod, Pod, ""), namespace, labels, self.configuration)
-        registered = registration(Revision(labels.get(names.REVISION, "")))
-        told = explanation(subject, texts(pod, "metadata", "labels"), (registered,), self.sidecar)
-        return Traced(title(template.node), () if known else (_granted(namespace),), told)
+        subject = Subject(converted(pod, Pod, ""), namespace, labels, self.configuration, template.owner)
+        of_pod = texts(pod, "metadata", "labels")
+        revisions = sorted({labels.get(names.REVISION, ""), *_by_istio(labels, of_pod, self.configuration)})
+        registered = tuple(registration(Revision(each), configuration=self.configuration) for each in revisions)
+        told = explanation(subject, of_pod, registered, self.sidecar)
+        notes = () if known else (_granted(namespace),)
+        return Traced(title(template.node), (*notes, *unread(subject)), told)
+
+
+def _by_istio(labels: Mapping[str, str], of_pod: Mapping[str, str], configuration: MeshConfiguration) -> Iterator[str]:
+    """The revisions that Istio's labels name; its `default` is the one without a name."""
+    if configuration.vocabulary is Vocabulary.ISTIO:
+        for found in (labels, of_pod):
+            named = found.get(ISTIO_REVISION, "")
+            yield "" if named == "default" else named
+        if ISTIO_INJECTION in labels:
+            yield ""
 
 
 def _granted(namespace: str) -> str:

@@ -7,8 +7,11 @@ from installation.checks import Check, Severity
 from installation.preflight import opted_in
 from installation.rehearsal import Bare, Injected, Rejected
 from installation.state import BadConfiguration, Installation, NoConfiguration, registered
-from installation.survey import Namespace, Unread, known
+from installation.survey import Entry, Namespace, Unread, entries, known
 from proa import names
+from proa.json import Json
+from proa.mesh import MeshConfiguration
+from webhook.registration import Revision, registration
 
 
 def _absent(survey: Installation) -> Iterator[str]:
@@ -54,6 +57,23 @@ def _untrusted(survey: Installation) -> Iterator[str]:
     bare = sum(not each.trusted for each in survey.entries)
     if bare:
         yield f"{bare} of {len(survey.entries)} webhooks of {survey.registration} have no caBundle"
+
+
+def _outdated(survey: Installation) -> Iterator[str]:
+    """Each entry that asks about other pods than the configuration decides on; its caBundle does not count."""
+    configuration = survey.configuration
+    if not isinstance(configuration, MeshConfiguration):
+        return
+    wanted = {each.name: each for each in entries(registration(Revision(survey.revision), configuration=configuration))}
+    found = {each.name: each for each in survey.entries}
+    for name in sorted(wanted.keys() & found.keys()):
+        if _asks(wanted[name]) != _asks(found[name]):
+            yield f"{name} of {survey.registration} is of another configuration"
+    yield from (f"{name} of {survey.registration} is missing" for name in sorted(wanted.keys() - found.keys()) if found)
+
+
+def _asks(entry: Entry) -> Json:
+    return [entry.namespace_selector, entry.object_selector, [list(each) for each in entry.conditions], entry.path]
 
 
 def _orphaned(survey: Installation) -> Iterator[str]:
@@ -166,6 +186,16 @@ POSTFLIGHT: Final = (
         " of either, and that no GitOps tool takes the field away again",
         _untrusted,
         lambda survey: (survey.cluster.entries,),
+    ),
+    Check(
+        "registration_outdated",
+        "the API server asks about what the mesh configuration decides on",
+        Severity.PROBLEM,
+        "The mesh configuration was changed without the registration, which is made of it (injection and vocabulary):"
+        " pods that are newly to be injected are not sent to the webhook, and get in bare.",
+        "proa upgrade --set-config FILE with the configuration in force; with kustomize, render the registration anew",
+        _outdated,
+        lambda survey: (survey.cluster.entries, survey.configuration),
     ),
     Check(
         "registration_orphaned",

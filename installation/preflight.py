@@ -6,11 +6,12 @@ from typing import Final
 from installation.checks import Check, Severity
 from installation.meshes import another_proa, collisions, mesh
 from installation.rights import lacking
-from installation.survey import ENFORCED, Cluster, Namespace, Release, forbids_sidecars, known, release
+from installation.survey import Cluster, Namespace, Release, forbids_sidecars, known, release
 from kube.resources import CERT_MANAGERS, Resource
 from proa import names
 from proa.errors import shown
 from webhook.decision import OPT_IN, OPT_OUT
+from webhook.podsecurity import ENFORCED
 
 LEAST_KUBERNETES: Final = Release(1, 37)
 """The first that serves PodCertificateRequests and ClusterTrustBundles in certificates.k8s.io/v1 by default."""

@@ -13,14 +13,12 @@ from installation.trees import listed, member, text, texts
 from kube.resources import Resource
 from proa import names
 from proa.json import Json
+from webhook.podsecurity import ENFORCED, FORBIDDING
 
 T = TypeVar("T")
 
 _NUMBERS: Final = re.compile(r"v?(\d+)\.(\d+)")
 _READY: Final = "Ready"
-ENFORCED: Final = "pod-security.kubernetes.io/enforce"
-_FORBIDDING: Final = ("baseline", "restricted")
-"""Pod Security Standards that forbid proa-init's NET_ADMIN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,9 @@ class Entry:
     """`namespace/name` of the Service that is called; empty where a URL is."""
     trusted: str
     """The caBundle, base64; empty where there is none."""
+    conditions: tuple[tuple[str, str], ...] = ()
+    """Match conditions: names and expressions."""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def known(part: Part[tuple[T, ...]]) -> tuple[T, ...]:
 
 def forbids_sidecars(namespace: Namespace) -> bool:
     """Whether the API server refuses every injected pod there."""
-    return namespace.labels.get(ENFORCED) in _FORBIDDING
+    return namespace.labels.get(ENFORCED) in FORBIDDING
 
 
 def release(version: str) -> Release:
@@ -151,6 +152,8 @@ def _entry(raw: Json, webhook: Json) -> Entry:
         object_selector=member(webhook, "objectSelector"),
         service=f"{text(service, 'namespace')}/{text(service, 'name')}" if service else "",
         trusted=text(webhook, "clientConfig", "caBundle"),
+        conditions=tuple((text(each, "name"), text(each, "expression")) for each in listed(webhook, "matchConditions")),
+        path=text(service, "path"),
     )
 
 

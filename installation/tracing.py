@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from installation import survey
-from installation.explanation import explanation
+from installation.explanation import explanation, unread
 from installation.offline import Traced
 from installation.reading import read_configuration
 from installation.state import BadConfiguration, NoConfiguration, registered
@@ -39,7 +39,7 @@ async def traced_pod(client: Client, namespace: str, name: str) -> Traced:
     subject = Subject(converted(original, Pod, ""), namespace, labels, configuration)
     given = sidecar(configuration)
     told = explanation(subject, texts(original, "metadata", "labels"), ours, given)
-    return Traced(f"Pod {namespace}/{name}", (*notes, *more, *_age(pod, given.fingerprint)), told)
+    return Traced(f"Pod {namespace}/{name}", (*notes, *unread(subject), *more, *_age(pod, given.fingerprint)), told)
 
 
 def _usable(found: MeshConfiguration | NoConfiguration | BadConfiguration) -> tuple[MeshConfiguration, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from typing import Final, cast
 
+from installation.configuration import mesh
 from installation.metadata import inside, own, selecting
 from installation.noted import Fields, Tree
 from installation.options import Options
@@ -47,7 +48,7 @@ def service(options: Options) -> Fields:
 
 def registered(options: Options) -> Fields:
     """The registration with this installation's labels. It has no caBundle: that field is the webhook's own."""
-    bare = cast("dict[str, Json]", registration(Revision(options.revision), options.trust))
+    bare = cast("dict[str, Json]", registration(Revision(options.revision), options.trust, mesh(options)))
     metadata = own(options, options.webhook, COMPONENT)
     return {**bare, "metadata": {**cast("dict[str, Json]", bare["metadata"]), **metadata}}
 

@@ -41,11 +41,7 @@ class LiveConfiguration:
         self._subscribers: list[Callable[[MeshConfiguration], None]] = []
         self._unsaid: asyncio.Queue[tuple[Json, str]] = asyncio.Queue(maxsize=1)
         self._log = structlog.get_logger("configuration").bind(config_map=str(self._key))
-        self._valid = Gauge(
-            "proa_configuration_valid",
-            "1 while the newest mesh configuration is in force, 0 while it cannot be used.",
-            registry=registry,
-        )
+        self._valid = validity(registry)
         selection = Selection(namespace, Selectors(field=f"metadata.name={name}"))
         self._index = Index(client, CONFIG_MAPS, selection, _content)
         self._index.subscribe(self._seen)
@@ -102,6 +98,12 @@ class LiveConfiguration:
         while True:
             config_map, problem = await self._unsaid.get()
             await record(self._client, config_map, "ConfigurationInvalid", problem, "Warning", self._clock)
+
+
+def validity(registry: CollectorRegistry) -> Gauge:
+    """The gauge that says whether the newest configuration is in force, wherever it comes from."""
+    meaning = "1 while the newest mesh configuration is in force, 0 while it cannot be used."
+    return Gauge("proa_configuration_valid", meaning, registry=registry)
 
 
 def _content(config_map: Json) -> Json:

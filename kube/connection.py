@@ -7,7 +7,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -55,8 +55,8 @@ class _Api(Protocol):
 class Wire:
     """One pool of connections to one API server."""
 
-    def __init__(self, api: _Api, address: str) -> None:
-        self._api, self.address = api, address
+    def __init__(self, apis: "_Apis", address: str) -> None:
+        self._apis, self.address = apis, address
 
     async def send(self, call: Call) -> Answer:
         try:
@@ -82,10 +82,11 @@ class Wire:
     async def _started(self, call: Call) -> aiohttp.ClientResponse:
         headers = {"Accept": "application/json", "Content-Type": call.content_type, "User-Agent": USER_AGENT}
         # Asked for each time: the token of a ServiceAccount is replaced on disk every hour or so.
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], call.path, call.method, None)
+        api = self._apis.current()
+        await api.update_params_for_auth(headers, [], ["BearerToken"], call.path, call.method, None)
         limits = aiohttp.ClientTimeout(total=call.seconds, connect=CONNECT_SECONDS, sock_read=call.quiet_seconds)
         url = self.address + call.target
-        return (await self._api.call_api(call.method, url, headers, call.body, _request_timeout=limits)).response
+        return (await api.call_api(call.method, url, headers, call.body, _request_timeout=limits)).response
 
     async def _rest(self, call: Call, response: aiohttp.ClientResponse) -> bytes:
         try:
@@ -108,11 +109,43 @@ class Wire:
 async def opened(kubeconfig: Path | None, context: str | None) -> AsyncGenerator[Wire]:
     """See `kube.client.connected`."""
     configuration = await _configuration(kubeconfig, context)
-    api = _api_client(configuration)
-    try:
-        yield Wire(api, str(configuration.host))
-    finally:
-        await api.close()
+    async with AsyncExitStack() as closing:
+        yield Wire(_Apis(configuration, closing), str(configuration.host))
+
+
+class _Apis:
+    """The library's client, made anew when the cluster's CA or our certificate is another file by now: it reads them
+    once. The former client ends what it has begun. Files that cannot be used leave it in place.
+    """
+
+    def __init__(self, configuration: Configuration, closing: AsyncExitStack) -> None:
+        self._configuration, self._closing = configuration, closing
+        self._read, self._api = _files_of(configuration), self._made()
+
+    def current(self) -> _Api:
+        found = _files_of(self._configuration)
+        if found != self._read:
+            self._read = found
+            with suppress(Invalid):
+                self._api = self._made()
+        return self._api
+
+    def _made(self) -> _Api:
+        api = _api_client(self._configuration)
+        self._closing.push_async_callback(api.close)
+        return api
+
+
+def _files_of(configuration: Configuration) -> list[tuple[int, ...]]:
+    """What tells the files that are there now from those that were: the kubelet swaps a link, so they are others."""
+    found: list[tuple[int, ...]] = []
+    for name in filter(None, (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)):
+        try:
+            seen = Path(name).stat()
+        except OSError:
+            continue
+        found.append((seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns))
+    return found
 
 
 def _api_client(configuration: Configuration) -> _Api:

@@ -14,6 +14,7 @@ from proa import dns, names
 from proa.documents import plain, read
 from proa.errors import Invalid, Problems, shown
 from proa.identity import TRUST_DOMAIN_PATTERN, TrustDomain
+from proa.injection import Injection, Namespace
 from proa.json import Json
 from proa.quantity import PATTERN, amount
 from proa.release import VERSION
@@ -50,13 +51,6 @@ ConfigMapName: TypeAlias = Annotated[
         description="a ConfigMap's name: 1 to 253 of a-z, 0-9, '-', '.'",
     ),
 ]
-Namespace: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=rf"^{dns.LABEL}\Z",
-        description="a namespace: 1 to 63 of a-z, 0-9 and '-'",
-    ),
-]
 
 
 # What the two look like is checked where a section is made; a schema that others read must say it, too.
@@ -76,6 +70,31 @@ class PeerTls(StrEnum):
 class AccessLog(StrEnum):
     JSON = "json"
     OFF = "off"
+
+
+class Vocabulary(StrEnum):
+    """Whose labels and annotations are read."""
+
+    PROA = "proa"
+    ISTIO = "istio"
+    """Istio's names mean what they mean there; Proa's own still work, and win."""
+
+
+class LogFormat(StrEnum):
+    """Of Envoy's own log, not of its access log."""
+
+    TEXT = "text"
+    JSON = "json"
+    """One object a line, with the members level, time, component and message."""
+
+
+class SidecarKind(StrEnum):
+    """What Kubernetes takes the sidecar for."""
+
+    NATIVE = "native"
+    """An init container that goes on (KEP-753): it starts before the app and ends after it, also in Jobs."""
+    REGULAR = "regular"
+    """A container beside the app's: it starts and ends at the same time as they do, and keeps a Job from ending."""
 
 
 class IpFamily(StrEnum):
@@ -118,10 +137,12 @@ class Resources(Section, frozen=True):
 class Proxy(Section, frozen=True):
     """The sidecar: stock Envoy."""
 
+    sidecar: SidecarKind = SidecarKind.NATIVE
     image: Image = "docker.io/envoyproxy/envoy:v1.40.0"
     concurrency: Annotated[int, Meta(ge=1, le=256)] = 2
     """Worker threads."""
     log_level: LogLevel = LogLevel.WARNING
+    log_format: LogFormat = LogFormat.TEXT
     access_log: AccessLog = AccessLog.JSON
     resources: Resources = Resources(requests={"cpu": "50m", "memory": "64Mi"}, limits={"memory": "512Mi"})
 
@@ -163,12 +184,14 @@ class MeshConfiguration(Section, frozen=True):
     """Everything an admin may set. `trust_domain` is text here and a `TrustDomain` where it is used."""
 
     trust_domain: Domain = "cluster.local"
+    vocabulary: Vocabulary = Vocabulary.PROA
     peer_tls: PeerTls = PeerTls.PERMISSIVE
     ip_family: IpFamily = IpFamily.DUAL_STACK
     proxy: Proxy = Proxy()
     init: Init = Init()
     certificate: Certificate = Certificate()
     discovery: Discovery = NoDiscovery()
+    injection: Injection = Injection()
     never_inject_namespaces: tuple[Namespace, ...] = (
         "kube-system",
         "kube-public",
@@ -182,6 +205,12 @@ class MeshConfiguration(Section, frozen=True):
             TrustDomain(self.trust_domain)
         except Invalid as problem:
             raise Invalid("trustDomain", problem.found, problem.allowed) from problem
+        for name in self.injection.enforce:
+            if name in (*self.never_inject_namespaces, names.SYSTEM_NAMESPACE):
+                allowed = (
+                    f"namespaces that may be injected: none of neverInjectNamespaces, nor {names.SYSTEM_NAMESPACE}"
+                )
+                raise Invalid("injection.enforce", shown(name), allowed)
 
 
 def mesh_configuration(document: str | bytes) -> MeshConfiguration:

@@ -28,6 +28,9 @@ LEAF: Final = f"{PREFIX}/leaf"
 ROOTS: Final = f"{PREFIX}/roots"
 """Annotations on an injected pod: files of the sidecar's configuration, projected by the downward API. No secrets."""
 
+DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
+"""Annotation on a pod: the container that `kubectl logs` and `kubectl exec` mean where none is named."""
+
 SIGNER: Final = f"{PREFIX}/workload"
 """signerName of PodCertificateRequests and ClusterTrustBundles."""
 SERVING_SIGNER: Final = f"{PREFIX}/serving"

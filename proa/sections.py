@@ -20,6 +20,14 @@ _SUBJECT: Final = "the section"
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What every section of a document has in common: keys in camelCase, and none that it does not know."""
 
+    def __hash__(self) -> int:
+        """Of its members, mappings among them, which have none of their own."""
+        return hash(tuple(_hashable(getattr(self, field)) for field in self.__struct_fields__))
+
+
+def _hashable(value: object) -> object:
+    return frozenset(value.items()) if isinstance(value, dict) else value
+
 
 _S = TypeVar("_S", bound=Section)
 
@@ -53,6 +61,8 @@ def _collection(kind: inspect.Type, raw: Json) -> object:
         case inspect.StructType():
             return _struct(kind, raw)
         case inspect.UnionType(types=kinds):
+            if raw is None and kind.includes_none:
+                return None
             return _variant([each for each in kinds if isinstance(each, inspect.StructType)], raw)
         case inspect.DictType(key_type=keys, value_type=values):
             return _mapping(keys, values, raw)
@@ -72,6 +82,10 @@ def _struct(kind: inspect.StructType, raw: Json) -> object:
         if key in members:
             with problems.collected(key):
                 values[field.name] = _value(field.type, members[key])
+    lacking = [field.encode_name for field in kind.fields if field.required and field.name not in values]
+    problems.add(Invalid(key, "nothing", "a value: it is required") for key in lacking if key not in members)
+    if lacking:
+        raise problems.refusal(_SUBJECT)
     with problems.collected():
         # Made of what is right even if something is wrong: its own checks may find more.
         value = cast("Callable[..., object]", kind.cls)(**values)
@@ -81,7 +95,9 @@ def _struct(kind: inspect.StructType, raw: Json) -> object:
 
 
 def _variant(kinds: list[inspect.StructType], raw: Json) -> object:
-    """One of several sections, told apart by a member."""
+    """One of several sections, told apart by a member; a section that may be absent is the only one."""
+    if len(kinds) == 1:
+        return _struct(kinds[0], raw)
     members, tag = _members(raw), kinds[0].tag_field or ""
     by_tag = {str(kind.tag): kind for kind in kinds}
     chosen = members.get(tag)

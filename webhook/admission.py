@@ -1,6 +1,6 @@
 """An admission request to its response: what the API server is told about one pod. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -8,17 +8,16 @@ import msgspec
 
 from proa.errors import Invalid, ProaError, Refused, shown
 from proa.mesh import MeshConfiguration
-from webhook.decision import Inject, Leave, Rule, Subject
+from webhook.decision import Inject, Leave, Subject
 from webhook.decoding import decoded
 from webhook.injection import Injection, injection
 from webhook.pod import Pod
 from webhook.review import GroupVersionKind, Request, Response, refusal
 from webhook.sidecar import Sidecar
+from webhook.warnings import warnings
 
 _TARGET: Final = (GroupVersionKind(version="v1", kind="Pod"), "CREATE", "")
 """Kind, operation and subresource of the only requests that are answered."""
-_OVERRULING: Final = frozenset({"own_namespace", "system_namespace", "host_network", "windows"})
-"""Reasons to leave a pod that hold whatever the pod asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,8 @@ def admission(
         pod = decoded(request.object, Pod, "object")
         name = pod.name
         subject = Subject(pod, request.namespace, namespace_labels, configuration)
-        return Answer(_admitted(request, pod, injection(subject, added)), name)
+        injected = injection(subject, added)
+        return Answer(_admitted(request, injected, tuple(warnings(subject, injected.decision, added))), name)
     except (Invalid, Refused) as error:
         return Answer(_denied(request, error, 422), name)
 
@@ -62,12 +62,11 @@ def _check_target(request: Request) -> None:
         raise Refused("the admission request", tuple(problems))
 
 
-def _admitted(request: Request, pod: Pod, injected: Injection) -> Response:
+def _admitted(request: Request, injected: Injection, warned: tuple[str, ...]) -> Response:
     match injected.decision:
         case Leave(reason):
             audit = {"decision": "left", "reason": reason.code}
-            warnings = tuple(_warnings(pod, reason))
-            return Response(uid=request.uid, allowed=True, audit_annotations=audit, warnings=warnings)
+            return Response(uid=request.uid, allowed=True, audit_annotations=audit, warnings=warned)
         case Inject(reason):
             return Response(
                 uid=request.uid,
@@ -75,16 +74,10 @@ def _admitted(request: Request, pod: Pod, injected: Injection) -> Response:
                 audit_annotations={"decision": "injected", "reason": reason.code},
                 patch_type="JSONPatch",
                 patch=msgspec.json.encode(injected.operations),
+                warnings=(*warned, *injected.warnings),
             )
         case _:
             assert_never(injected.decision)
-
-
-def _warnings(pod: Pod, reason: Rule) -> Iterator[str]:
-    """Only for the user who asked for a sidecar and does not get one: everybody else has what they expect."""
-    wishes = (pod.labels.inject, pod.annotations.inject)
-    if reason.code in _OVERRULING and ("enabled" in wishes or "true" in wishes):
-        yield f"no sidecar although the pod asks for one: {reason.sentence}"
 
 
 def _denied(request: Request, error: ProaError, code: int) -> Response:

@@ -1,6 +1,7 @@
 """Calls a webhook as the API server does: a new connection, the registered trust and name, a real review. Shell."""
 
 import ssl
+from collections.abc import Callable
 from typing import Final
 from uuid import uuid4
 
@@ -13,11 +14,19 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=3)
 _LARGEST_ANSWER: Final = 65536
 
 
-async def problem_of_calling(target: Target, host: str, port: int) -> str | None:
-    """Why the API server could not call *target* where *host* and *port* are; None where it could."""
+def anonymous(_: ssl.SSLContext) -> None:
+    """Shows no certificate of a client, as the API server does unless it is told to."""
+
+
+async def problem_of_calling(
+    target: Target, host: str, port: int, certified: Callable[[ssl.SSLContext], None] = anonymous
+) -> str | None:
+    """Why the API server could not call *target* where *host* and *port* are; None where it could. *certified* gives
+    the caller's context what it shows.
+    """
     uid = str(uuid4())
     try:
-        status, body = await _answer(target, f"https://{host}:{port}{target.path}", question(uid))
+        status, body = await _answer(target, f"https://{host}:{port}{target.path}", question(uid), certified)
         check_answer(uid, status, body)
     except aiohttp.ClientConnectorCertificateError as error:
         return (
@@ -30,8 +39,11 @@ async def problem_of_calling(target: Target, host: str, port: int) -> str | None
     return None
 
 
-async def _answer(target: Target, url: str, body: bytes) -> tuple[int, bytes]:
+async def _answer(
+    target: Target, url: str, body: bytes, certified: Callable[[ssl.SSLContext], None]
+) -> tuple[int, bytes]:
     tls = ssl.create_default_context(cadata=target.roots)
+    certified(tls)
     # A connection that is kept open would go on showing the certificate it was opened with.
     connector = aiohttp.TCPConnector(force_close=True, ssl=tls)
     async with (

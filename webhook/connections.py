@@ -21,6 +21,8 @@ HANDSHAKE_SECONDS: Final = 5.0
 FIRST_REQUEST_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 120.0
 """Longer than the API server's 90: were it shorter, a review could meet a connection that is being closed."""
+WRITE_SECONDS: Final = 10.0
+"""For who does not take its answers, so that they fill the buffers: else it would be served for ever."""
 _DRAIN_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.1
 _BACKLOG: Final = 1024
@@ -53,24 +55,40 @@ def https_service(served: web.Application, listening: socket.socket, tls: ssl.SS
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's, which also hangs up on a client that sends no request, and tells when it has ended."""
+    """aiohttp's, which also hangs up on who sends no request or takes no answer, and tells when it has ended."""
 
-    __slots__ = ("_ended", "_silence")
+    __slots__ = ("_ended", "_silence", "_stall")
 
     def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
         super().__init__(server, loop=loop, **_OPTIONS)
         self._ended = ended
         self._silence: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._silence = self._loop.call_later(FIRST_REQUEST_SECONDS, self._hang_up)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
+        for timer in (self._silence, self._stall):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
         self._ended()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall = self._loop.call_later(WRITE_SECONDS, self._abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
 
     def _hang_up(self) -> None:
         if not self._request_count:

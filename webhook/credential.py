@@ -1,11 +1,12 @@
 """A server's private key and certificate chain, from the bytes of its files, or why they cannot be served. Pure."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -13,12 +14,22 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.x509 import (
+    BasicConstraints,
+    Certificate,
+    CertificateBuilder,
+    Name,
+    NameAttribute,
+    load_pem_x509_certificates,
+    random_serial_number,
+)
+from cryptography.x509.oid import NameOID
 
 from proa.errors import Invalid
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 _KEYS: Final = "an unencrypted PEM key: EC, RSA or Ed25519"
+_PROCESS_LIFETIME: Final = timedelta(days=3650)
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -48,6 +59,16 @@ def credential(pem: bytes, now: datetime) -> Credential:
         )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return Credential(private + b"".join(each.public_bytes(Encoding.PEM) for each in chain), leaf)
+
+
+def ephemeral(now: datetime) -> Credential:
+    """A client's certificate that is its own root, made for this process alone and for as long as it may run."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), Name([NameAttribute(NameOID.COMMON_NAME, "proa-self-test")])
+    builder = CertificateBuilder(name, name, key.public_key(), random_serial_number())
+    built = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + _PROCESS_LIFETIME)
+    leaf = built.add_extension(BasicConstraints(ca=False, path_length=None), critical=True).sign(key, SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Credential(private + leaf.public_bytes(Encoding.PEM), leaf)
 
 
 def _chain(pem: bytes) -> list[Certificate]:

@@ -1,79 +1,50 @@
-"""Whether a pod gets a sidecar: one ordered list of rules, the first that applies decides. Pure.
+"""Whether a pod gets a sidecar: what the first of `webhook.rules.RULES` that applies to it says. Pure."""
 
-A rule is also the reason that reaches the user: its code stands in metrics, audit annotations and logs and never
-changes. The rules before it in `RULES` were asked and did not apply, so the list is the trace as well.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Final, TypeAlias
-
-from msgspec import UNSET, UnsetType
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
 
 from proa import names
-from proa.errors import Invalid, ProaError, shown
-from proa.mesh import MeshConfiguration
-from webhook.pod import Pod
+from webhook import opting
+from webhook.opting import OPT_IN, OPT_OUT, NamespaceUnknown, Subject
+from webhook.rules import RULES
+from webhook.verdicts import Decision, Inject, Leave, Rule, parts
 
-OPT_IN: Final = ("enabled", "true")
-OPT_OUT: Final = ("disabled", "false")
-_WISHES: Final = {**dict.fromkeys(OPT_IN, True), **dict.fromkeys(OPT_OUT, False)}
+__all__ = [
+    "OPT_IN",
+    "OPT_OUT",
+    "RULES",
+    "TRACES",
+    "Decision",
+    "Inject",
+    "Leave",
+    "NamespaceUnknown",
+    "Rule",
+    "Subject",
+    "decision",
+    "opted_in",
+    "opted_in_to_istio",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """All that a decision may look at. *namespace_labels* is None where this process has not seen the namespace."""
-
-    pod: Pod
-    namespace: str
-    namespace_labels: Mapping[str, str] | None
-    configuration: MeshConfiguration
-
-
-@dataclass(eq=False)
-class NamespaceUnknown(ProaError):
-    """The pod's namespace decides and is not known here yet: the same request may succeed soon."""
-
-    code: ClassVar[str] = "namespace_unknown"
-    namespace: str
-
-    def __str__(self) -> str:
-        return f"the labels of namespace {self.namespace!r} are not known to this webhook yet: try again"
-
-
-@dataclass(frozen=True, slots=True)
-class Inject:
-    """The pod gets a sidecar."""
-
-    reason: "Rule"
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """The pod stays as it is."""
-
-    reason: "Rule"
-
-
-Decision: TypeAlias = Inject | Leave
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """When *applies*, the verdict is *verdict*; *sentence* tells a user why."""
-
-    code: str
-    verdict: type[Inject] | type[Leave]
-    sentence: str
-    applies: Callable[[Subject], bool]
+TRACES: Final[Mapping[str, tuple[str, ...]]] = {
+    rule.code: tuple(each.code for each in RULES[: number + 1]) for number, rule in enumerate(RULES)
+}
+"""By the reason of a decision: the rules that were asked, of which the last applied."""
 
 
 def decision(subject: Subject) -> Decision:
-    """What the first rule that applies says. Raises Invalid for an opt-in or opt-out that is neither, and
-    NamespaceUnknown where the namespace would have to decide and is not known.
+    """What the first rule that applies says. Raises Invalid for an opt-in or opt-out that is neither, where the
+    configuration does not let it count as absent, and NamespaceUnknown where the namespace would have to decide and is
+    not known.
     """
-    rule = next(rule for rule in RULES if rule.applies(subject))
+    rule = next(rule for rule in _needed(parts(subject.configuration)) if rule.applies(subject))
     return rule.verdict(rule)
+
+
+@cache
+def _needed(found: frozenset[str]) -> tuple[Rule, ...]:
+    """The rules that can apply in a configuration of these parts."""
+    return tuple(rule for rule in RULES if rule.needs in found)
 
 
 def opted_in(labels: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -86,107 +57,11 @@ def opted_in(labels: Mapping[str, str] | None) -> Mapping[str, str]:
     return {**known, names.INJECT: OPT_IN[0]} if wish is None or wish in OPT_OUT else known
 
 
-def _has_sidecar(pod: Pod) -> bool:
-    """The annotation alone proves nothing: a pod copied from an injected one may carry it and no sidecar."""
-    found = {container.name for container in pod.spec.init_containers or ()}
-    return pod.annotations.status is not UNSET and found >= {names.INIT_CONTAINER, names.PROXY_CONTAINER}
-
-
-def _pod_label(subject: Subject) -> bool | None:
-    return _wish(subject.pod.labels.inject, f"metadata.labels['{names.INJECT}']")
-
-
-def _pod_annotation(subject: Subject) -> bool | None:
-    return _wish(subject.pod.annotations.inject, f"metadata.annotations['{names.INJECT}']")
-
-
-def _namespace_label(subject: Subject) -> bool | None:
-    if subject.namespace_labels is None:
-        raise NamespaceUnknown(subject.namespace)
-    value = subject.namespace_labels.get(names.INJECT, UNSET)
-    return _wish(value, f"metadata.labels['{names.INJECT}'] of namespace {subject.namespace}")
-
-
-def _wish(value: str | UnsetType, field: str) -> bool | None:
-    if value is UNSET:
-        return None
-    if value not in _WISHES:
-        # Istio warns of such a value in its own log and goes on: `yes` opts in by accident of the default.
-        raise Invalid(field, shown(value), ", ".join(_WISHES))
-    return _WISHES[value]
-
-
-RULES: Final = (
-    Rule(
-        "own_namespace",
-        Leave,
-        f"pods of {names.SYSTEM_NAMESPACE} are never injected: the injector must not need itself to start",
-        lambda subject: subject.namespace == names.SYSTEM_NAMESPACE,
-    ),
-    Rule(
-        "system_namespace",
-        Leave,
-        "the mesh configuration lists the namespace under neverInjectNamespaces",
-        lambda subject: subject.namespace in subject.configuration.never_inject_namespaces,
-    ),
-    Rule(
-        "host_network",
-        Leave,
-        "the pod uses the node's network (hostNetwork), whose traffic is not the pod's to intercept",
-        lambda subject: subject.pod.spec.host_network is True,
-    ),
-    Rule(
-        "windows",
-        Leave,
-        "the pod runs on Windows (spec.os.name), where neither nftables nor the sidecar's image runs",
-        lambda subject: subject.pod.spec.os is not None and subject.pod.spec.os.name == "windows",
-    ),
-    Rule(
-        "already_injected",
-        Leave,
-        f"the pod carries the annotation {names.STATUS} and both containers: it has its sidecar already",
-        lambda subject: _has_sidecar(subject.pod),
-    ),
-    Rule(
-        "pod_label_disabled",
-        Leave,
-        f"the pod's label {names.INJECT} opts out",
-        lambda subject: _pod_label(subject) is False,
-    ),
-    Rule(
-        "pod_label_enabled",
-        Inject,
-        f"the pod's label {names.INJECT} opts in",
-        lambda subject: _pod_label(subject) is True,
-    ),
-    Rule(
-        "pod_annotation_disabled",
-        Leave,
-        f"the pod's annotation {names.INJECT} opts out",
-        lambda subject: _pod_annotation(subject) is False,
-    ),
-    Rule(
-        "pod_annotation_enabled",
-        Inject,
-        f"the pod's annotation {names.INJECT} opts in",
-        lambda subject: _pod_annotation(subject) is True,
-    ),
-    Rule(
-        "namespace_disabled",
-        Leave,
-        f"the namespace's label {names.INJECT} opts out",
-        lambda subject: _namespace_label(subject) is False,
-    ),
-    Rule(
-        "namespace_enabled",
-        Inject,
-        f"the namespace's label {names.INJECT} opts in",
-        lambda subject: _namespace_label(subject) is True,
-    ),
-    Rule(
-        "not_asked_for",
-        Leave,
-        f"neither the pod nor its namespace carries {names.INJECT}",
-        lambda _: True,
-    ),
-)
+def opted_in_to_istio(labels: Mapping[str, str] | None) -> Mapping[str, str]:
+    """The same, by one of Istio's labels, which opt in only without Proa's own."""
+    known = {key: value for key, value in (labels or {}).items() if key != names.INJECT}
+    if known.get(opting.ISTIO_INJECTION) == opting.ISTIO_ENABLED:
+        return known
+    if opting.ISTIO_REVISION in known and opting.ISTIO_INJECTION not in known:
+        return known
+    return {**known, opting.ISTIO_INJECTION: opting.ISTIO_ENABLED}

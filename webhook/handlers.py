@@ -8,10 +8,10 @@ one (core/v1 LifecycleHandler).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from proa import names
-from proa.errors import Invalid, shown
+from proa.errors import Invalid, ProaError, shown
 from proa.json import Json
 from proxy.probes import GRPC_METHOD, TCP_PATH, Backend, Probe, Protocol
 from webhook import pod as view
@@ -89,8 +89,23 @@ class Handler:
             yield Add(f"{place}/{self.kind}/scheme", encoded("HTTP"))
 
 
+@dataclass(eq=False)
+class Unresolved(ProaError):
+    """A probe's port is a name that its container gives no port: not even the kubelet can ask there."""
+
+    code: ClassVar[str] = "unresolved_port"
+    field: str
+    found: str
+    known: str
+
+    def __str__(self) -> str:
+        return f"{self.field} is left as it is: no port of the container has the name {self.found} ({self.known})"
+
+
 def handler(asked: Asked) -> Handler | None:
-    """What is to change of a probe or hook; None where it stays. Raises Invalid for a port that nobody has."""
+    """What is to change of a probe or hook; None where it stays. Raises Unresolved for a port that nobody has, and
+    Invalid for a tcpSocket that cannot be read.
+    """
     match asked.probe.http_get or None, asked.probe.tcp_socket, asked.probe.grpc:
         case view.HttpGet() as get, None, None:
             found = _http(asked, get)
@@ -137,8 +152,7 @@ def _port(asked: Asked, kind: str, found: int | str) -> int:
     number = port_number(found, declared)
     if number is None:
         known = ", ".join(port.name for port in declared if port.name)
-        allowed = f"a number, or the name of a port of the same container ({known or 'it names none'})"
-        raise Invalid(f"{kind}.port", shown(found), allowed)
+        raise Unresolved(f"{asked.field}.{kind}.port", shown(found), known or "it names none")
     return number
 
 

@@ -13,8 +13,11 @@ from webhook.handlers import SIDECAR_PORTS
 from webhook.operations import Operation
 from webhook.patch import patch
 from webhook.pod import Container, Pod, SecurityContext
-from webhook.probes import rewriting
-from webhook.sidecar import Sidecar
+from webhook.position import AHEAD, Position, position
+from webhook.probes import Rewriting, rewriting
+from webhook.sidecar import Sidecar, sidecar
+from webhook.unworkable import unworkable
+from webhook.wishes import ORDINARY, PodSettings, wishes
 
 _CONTAINERS: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
 _VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
@@ -22,28 +25,68 @@ _VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVER
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What was decided, and the operations it takes: none where the pod is left."""
+    """What was decided, the operations it takes, none where the pod is left, and what its user should know."""
 
     decision: Decision
     operations: tuple[Operation, ...]
+    warnings: tuple[str, ...] = ()
 
 
-def injection(subject: Subject, sidecar: Sidecar) -> Injection:
-    """What is to happen to the pod. Raises Refused with everything in the pod that *sidecar* would collide with,
-    and what `decision` raises.
+def injection(subject: Subject, ordinary: Sidecar) -> Injection:
+    """What is to happen to the pod; *ordinary* is what its configuration gives a pod that asks for nothing.
+
+    Raises Refused with everything in the pod that a sidecar would collide with or cannot be, and what `decision`
+    raises.
     """
     decided = decision(subject)
     match decided:
         case Leave():
             return Injection(decided, ())
         case Inject():
-            probes, problems = rewriting(subject.pod), Problems()
-            problems.add(_conflicts(subject.pod))
-            problems.add(probes.problems)
-            problems.refuse(f"the pod {shown(f'{subject.namespace}/{subject.pod.name}')}")
-            return Injection(decided, patch(subject.pod, sidecar, probes))
+            plan = _plan(subject, ordinary)
+            operations = patch(subject.pod, plan.sidecar, plan.position, plan.probes)
+            return Injection(decided, operations, plan.warnings)
         case _:
             assert_never(decided)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """All that goes into the pod, and where."""
+
+    sidecar: Sidecar
+    position: Position
+    probes: Rewriting
+    warnings: tuple[str, ...]
+
+
+def _plan(subject: Subject, ordinary: Sidecar) -> _Plan:
+    pod, problems = subject.pod, Problems()
+    asked = wishes(pod, subject.configuration)
+    problems.add((*asked.problems, *_conflicts(pod)))
+    given = _given(subject, asked.settings, ordinary, problems)
+    at = _placed(subject, asked.settings, problems)
+    rewritten = rewriting(pod, at)
+    probes = rewritten if asked.settings.rewrite_probes else Rewriting()
+    problems.add(probes.problems)
+    if problems:
+        raise problems.refusal(f"the pod {shown(f'{subject.namespace}/{pod.name}')}")
+    more = unworkable(pod, subject.configuration, given, rewritten)
+    return _Plan(given, at, probes, (*asked.warnings, *probes.warnings, *more))
+
+
+def _given(subject: Subject, settings: PodSettings, ordinary: Sidecar, problems: Problems) -> Sidecar:
+    if settings != ORDINARY:
+        with problems.collected():
+            return sidecar(subject.configuration, settings)
+    return ordinary
+
+
+def _placed(subject: Subject, settings: PodSettings, problems: Problems) -> Position:
+    kind = settings.sidecar or subject.configuration.proxy.sidecar
+    with problems.collected():
+        return position(subject.pod, kind, settings.place, hold=settings.hold)
+    return AHEAD
 
 
 def _conflicts(pod: Pod) -> Iterator[Invalid]:

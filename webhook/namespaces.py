@@ -1,10 +1,10 @@
 """The labels of every namespace, from memory, and a short wait for one that is not there yet. Shell."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TypeAlias
 
-from proa import names
 from proa.json import Json
 
 Labels: TypeAlias = Mapping[str, str]
@@ -29,15 +29,13 @@ class Namespaces:
         source.subscribe(self._changed)
 
     def labels(self, name: str) -> Labels | None:
-        """Those that mean something to Proa; None where the namespace has not been seen."""
+        """All of them, as the configuration may select by any; None where the namespace has not been seen."""
         return self._source.get("", name)
 
-    async def arrival(self, name: str) -> Labels | None:
-        """As `labels`, but a namespace that has not been seen is waited for. How many wait is bounded by how many
-        connections there may be.
-        """
+    async def arrival(self, name: str, seconds: float = ARRIVAL_SECONDS) -> Labels | None:
+        """As `labels`, but a namespace that has not been seen is waited for: *seconds*, and never longer than usual."""
         try:
-            async with asyncio.timeout(ARRIVAL_SECONDS):
+            async with asyncio.timeout(min(seconds, ARRIVAL_SECONDS)):
                 while (found := self.labels(name)) is None:
                     await self._news.wait()
         except TimeoutError:
@@ -50,9 +48,9 @@ class Namespaces:
 
 
 def labels_of(namespace: Json) -> Labels:
-    """What is kept of a Namespace: of a large cluster's, most labels are somebody else's."""
+    """What is kept of a Namespace. Its keys are those of the others: kept once."""
     match namespace:
         case {"metadata": {"labels": dict(labels)}}:
-            return {key: str(value) for key, value in labels.items() if key.startswith(f"{names.PREFIX}/")}
+            return {sys.intern(key): str(value) for key, value in labels.items()}
         case _:
             return {}

@@ -10,34 +10,44 @@ import msgspec
 from msgspec import UNSET
 
 from proa import names
+from proa.mesh import SidecarKind
 from webhook.operations import Add, Operation, encoded, pointer
 from webhook.pod import Pod
+from webhook.position import INIT_CONTAINERS, Position
 from webhook.probes import Listening, Rewriting, bootstrap_text
 from webhook.sidecar import POD_ADDRESS, POD_IP, Sidecar
 
 METADATA: Final = "/metadata"
 ANNOTATIONS: Final = "/metadata/annotations"
-INIT_CONTAINERS: Final = "/spec/initContainers"
 VOLUMES: Final = "/spec/volumes"
 _ARGUMENT: Final = encoded("--config-yaml")
 """Envoy adds what it says to the bootstrap file: items of lists behind those that are there (protobuf's MergeFrom)."""
 
 
-def patch(pod: Pod, sidecar: Sidecar, probes: Rewriting) -> tuple[Operation, ...]:
+def patch(pod: Pod, sidecar: Sidecar, at: Position, probes: Rewriting) -> tuple[Operation, ...]:
     """What turns *pod* into the same pod with *sidecar*. Parents that are absent or null are made."""
+    told = {**sidecar.annotations, **_default_container(pod)}
     return (
-        *_annotations(pod, {**sidecar.annotations, names.STATUS: _status(pod, sidecar, probes)}),
+        *_annotations(pod, {**told, names.STATUS: _status(pod, sidecar, probes, (*told, names.STATUS))}),
         *probes.operations,
-        *_init_containers(pod, sidecar),
-        *_listening(probes.listening, sidecar),
+        *_containers(pod, sidecar, at),
+        *_listening(probes.listening, sidecar, at),
         *_volumes(pod, sidecar),
     )
 
 
-def _status(pod: Pod, sidecar: Sidecar, probes: Rewriting) -> msgspec.Raw:
+def _default_container(pod: Pod) -> dict[str, msgspec.Raw]:
+    """The app's first container, for kubectl, unless the user has said another."""
+    if names.DEFAULT_CONTAINER in pod.annotations.values:
+        return {}
+    return {names.DEFAULT_CONTAINER: encoded(pod.spec.containers[0].name)}
+
+
+def _status(pod: Pod, sidecar: Sidecar, probes: Rewriting, annotations: tuple[str, ...]) -> msgspec.Raw:
     parents = _parents(pod)
     status = msgspec.structs.replace(
         sidecar.status,
+        annotations=annotations,
         absent=tuple(path for path, value in parents if value is UNSET),
         null=tuple(path for path, value in parents if value is None),
         replaced=pod.annotations.files,
@@ -55,31 +65,33 @@ def _parents(pod: Pod) -> tuple[tuple[str, object], ...]:
 def _annotations(pod: Pod, annotations: dict[str, msgspec.Raw]) -> Iterator[Add]:
     if not pod.metadata:
         yield Add(METADATA, encoded({"annotations": annotations}))
-    elif not pod.metadata.annotations:
+    elif not isinstance(pod.metadata.annotations, dict):
         yield Add(ANNOTATIONS, encoded(annotations))
     else:
         for key, value in annotations.items():
             yield Add(f"{ANNOTATIONS}{pointer(key)}", value)
 
 
-def _init_containers(pod: Pod, sidecar: Sidecar) -> Iterator[Add]:
-    """First in the list: the pod's own init containers then run intercepted, and have a proxy to go through."""
+def _containers(pod: Pod, sidecar: Sidecar, at: Position) -> Iterator[Add]:
+    """A native proxy stands right behind its interception, so that both are one where the list has to be made."""
+    native = sidecar.kind is SidecarKind.NATIVE
     if not isinstance(pod.spec.init_containers, tuple):
-        yield Add(INIT_CONTAINERS, encoded((sidecar.init, sidecar.proxy)))
+        yield Add(INIT_CONTAINERS, encoded((sidecar.init, sidecar.proxy) if native else (sidecar.init,)))
     else:
-        yield Add(f"{INIT_CONTAINERS}/0", sidecar.init)
-        yield Add(f"{INIT_CONTAINERS}/1", sidecar.proxy)
+        yield Add(at.init, sidecar.init)
+    if isinstance(pod.spec.init_containers, tuple) or not native:
+        yield Add(at.proxy, sidecar.proxy)
 
 
-def _listening(listening: Listening, sidecar: Sidecar) -> Iterator[Add]:
+def _listening(listening: Listening, sidecar: Sidecar, at: Position) -> Iterator[Add]:
     """What the sidecar of this pod is told beside what all are told: to listen, and to let the kubelet reach it."""
     if not listening:
         return
     reached = (names.READY_PORT, names.METRICS_PORT, *(port for port, _ in listening))
-    yield Add(f"{INIT_CONTAINERS}/0/command/-", encoded(f"--exclude-inbound-ports={','.join(map(str, reached))}"))
-    yield Add(f"{INIT_CONTAINERS}/1/env/-", POD_IP)
-    yield Add(f"{INIT_CONTAINERS}/1/args/-", _ARGUMENT)
-    yield Add(f"{INIT_CONTAINERS}/1/args/-", bootstrap_text(listening, POD_ADDRESS, sidecar.family))
+    yield Add(f"{at.init}/command/-", encoded(f"--exclude-inbound-ports={','.join(map(str, reached))}"))
+    yield Add(f"{at.proxy}/env/-", POD_IP)
+    yield Add(f"{at.proxy}/args/-", _ARGUMENT)
+    yield Add(f"{at.proxy}/args/-", bootstrap_text(listening, POD_ADDRESS, sidecar.family))
 
 
 def _volumes(pod: Pod, sidecar: Sidecar) -> Iterator[Add]:

@@ -4,46 +4,75 @@ A field that a later Kubernetes adds is not seen here and passes through untouch
 it for: the field's absence; only of what an injection makes it is known which of the two it was.
 """
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from proa import names
+from proa.errors import Invalid, shown
+
+ISTIO_INJECT: Final = "sidecar.istio.io/inject"
+"""Istio's label on a pod, and annotation."""
+_WISHES: Final = (names.INJECT, ISTIO_INJECT)
 
 
 class _View(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Unknown fields are ignored."""
 
 
-class Labels(_View, frozen=True):
-    """The labels that mean something to Proa."""
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """All annotations by key, and those that say what has been done to the pod, or is to be."""
 
-    inject: str | UnsetType = msgspec.field(name=names.INJECT, default=UNSET)
+    values: Mapping[str, str]
 
+    @property
+    def inject(self) -> str | UnsetType:
+        return self.values.get(names.INJECT, UNSET)
 
-class Annotations(_View, frozen=True):
-    """The annotations that mean something to Proa."""
+    @property
+    def istio_inject(self) -> str | UnsetType:
+        return self.values.get(ISTIO_INJECT, UNSET)
 
-    inject: str | UnsetType = msgspec.field(name=names.INJECT, default=UNSET)
-    status: str | UnsetType = msgspec.field(name=names.STATUS, default=UNSET)
-    bootstrap: str | UnsetType = msgspec.field(name=names.BOOTSTRAP, default=UNSET)
-    leaf: str | UnsetType = msgspec.field(name=names.LEAF, default=UNSET)
-    roots: str | UnsetType = msgspec.field(name=names.ROOTS, default=UNSET)
+    @property
+    def status(self) -> str | UnsetType:
+        return self.values.get(names.STATUS, UNSET)
 
     @property
     def files(self) -> dict[str, str]:
         """Those that an injection would replace: a copy of an injected pod has them."""
-        found = {names.BOOTSTRAP: self.bootstrap, names.LEAF: self.leaf, names.ROOTS: self.roots}
-        return {key: value for key, value in found.items() if value is not UNSET}
+        return {key: self.values[key] for key in (names.BOOTSTRAP, names.LEAF, names.ROOTS) if key in self.values}
+
+
+class OwnerReference(_View, frozen=True):
+    """meta/v1 OwnerReference."""
+
+    kind: str = ""
+    api_version: str = ""
+    controller: bool | None = None
 
 
 class Metadata(_View, frozen=True):
     name: str | None = None
     generate_name: str | None = None
     namespace: str | None = None
-    labels: Labels | None = None
-    annotations: Annotations | UnsetType | None = UNSET
+    labels: dict[str, Any] | None = None
+    """All of them: the configuration may select by any."""
+    owner_references: tuple[OwnerReference, ...] | None = None
+    annotations: dict[str, Any] | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        # Whoever writes a file may leave the quotes out; the API server sends nothing but text.
+        for key in _WISHES:
+            value = (self.labels or {}).get(key, "")
+            if not isinstance(value, str):
+                raise Invalid(f"metadata.labels['{key}']", shown(value), "text, in quotes")
+        for key, value in (self.annotations or {}).items():
+            if not isinstance(value, str) and (names.PREFIX in key or key == ISTIO_INJECT):
+                raise Invalid(f"metadata.annotations['{key}']", shown(value), "text, in quotes")
 
 
 class SecurityContext(_View, frozen=True):
@@ -108,6 +137,8 @@ class Container(_View, frozen=True):
     liveness_probe: Probe | None = None
     startup_probe: Probe | None = None
     lifecycle: Lifecycle | None = None
+    restart_policy: str | None = None
+    """`Always` makes a native sidecar of an init container."""
 
     @property
     def asks(self) -> bool:
@@ -129,7 +160,14 @@ class PodSpec(_View, frozen=True):
     volumes: tuple[Volume, ...] | UnsetType | None = UNSET
     host_network: bool | None = None
     os: OperatingSystem | None = None
+    service_account_name: str | None = None
+    service_account: str | None = None
+    """The same, by the name that Kubernetes gave up: a manifest may still have it."""
     security_context: SecurityContext | None = None
+    resources: dict[str, Any] | None = None
+    """Of the whole pod (KEP-2837)."""
+    termination_grace_period_seconds: int | None = None
+    restart_policy: str | None = None
 
 
 class Pod(_View, frozen=True):
@@ -139,12 +177,18 @@ class Pod(_View, frozen=True):
     metadata: Metadata | UnsetType | None = UNSET
 
     @property
-    def labels(self) -> Labels:
-        return (self.metadata and self.metadata.labels) or Labels()
+    def labels(self) -> Mapping[str, object]:
+        return (self.metadata and self.metadata.labels) or {}
 
     @property
     def annotations(self) -> Annotations:
-        return (self.metadata and self.metadata.annotations) or Annotations()
+        return Annotations((self.metadata and self.metadata.annotations) or {})
+
+    @property
+    def controller(self) -> OwnerReference | None:
+        """What makes pods like this one, if anything does."""
+        owners = (self.metadata and self.metadata.owner_references) or ()
+        return next((owner for owner in owners if owner.controller), None)
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ from proa.clock import Clock, system_clock
 from proa.running import Service, run_until_stopped
 from webhook.connections import https_service
 from webhook.metrics import Metrics
+from webhook.mounted import MountedConfiguration
 from webhook.namespaces import Labels, Namespaces, labels_of
 from webhook.publishing import publishing
 from webhook.registration import Trust
@@ -52,7 +53,7 @@ async def serve(settings: Settings, clock: Clock = system_clock, lag: float = LA
 @dataclass(slots=True)
 class _Parts:
     metrics: Metrics
-    configuration: LiveConfiguration
+    configuration: LiveConfiguration | MountedConfiguration
     namespaces: Index[Labels]
     registration: Index[Registration]
     serving: Serving
@@ -92,9 +93,9 @@ class _Parts:
 
 
 def _parts(client: Client, settings: Settings, clock: Clock) -> _Parts:
-    metrics, map_name = Metrics(), settings.revision.named(names.CONFIGURATION_MAP)
-    configuration = LiveConfiguration(client, map_name, metrics.registry, clock=clock)
-    serving = Serving(settings.serving, clock, metrics.certified_until)
+    metrics = Metrics()
+    configuration = _configuration(client, settings, clock, metrics)
+    serving = Serving(settings.serving, clock, metrics.certified_until, settings.client_roots)
     ours = Selection(selectors=Selectors(field=f"metadata.name={settings.name}"))
     registration = Index(client, MUTATING_WEBHOOKS, ours, registered)
 
@@ -107,8 +108,17 @@ def _parts(client: Client, settings: Settings, clock: Clock) -> _Parts:
         Index(client, NAMESPACES, Selection(), labels_of),
         registration,
         serving,
-        Standing(settings.name, registration, settings.port, able, metrics),
+        Standing(settings.name, registration, settings.port, able, metrics, serving.self_certified),
     )
+
+
+def _configuration(
+    client: Client, settings: Settings, clock: Clock, metrics: Metrics
+) -> LiveConfiguration | MountedConfiguration:
+    if settings.configuration is not None:
+        return MountedConfiguration(settings.configuration, metrics.registry)
+    name = settings.revision.named(names.CONFIGURATION_MAP)
+    return LiveConfiguration(client, name, metrics.registry, clock=clock)
 
 
 def _duties(client: Client, settings: Settings, parts: _Parts) -> tuple[Service, ...]:

@@ -1,15 +1,15 @@
 """A revision's MutatingWebhookConfiguration: which pods the API server asks the webhook about. Pure.
 
 What `webhook.decision` would leave alone is not sent where a selector or a CEL match condition can tell, so that an
-absent webhook keeps no such pod from starting. Whatever the labels are, at most one entry of all revisions matches.
+absent webhook keeps no such pod from starting. Whatever a pod and its namespace say, at most one entry of all revisions
+matches. It is made of the mesh configuration: docs/decisions/0010.
 """
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
-from typing import Final, TypeAlias, cast
+from typing import Final, cast
 
 from msgspec import json
 
@@ -17,12 +17,11 @@ from proa import dns, names
 from proa.errors import Invalid, shown
 from proa.json import Json
 from proa.mesh import MeshConfiguration
-from webhook.decision import OPT_OUT
+from webhook.conditions import WORTH_ASKING
+from webhook.entries import INJECT_PATH, NAMESPACE_NAME, NAMESPACE_PATH, Entry, Requirement, entries, is_in, is_not_in
 
-INJECT_PATH: Final = "/inject"
-NAMESPACE_PATH: Final = "/inject/namespace"
-"""Where a pod is sent because of its namespace's label: the webhook so knows that label to be there, although it may
-not have seen it itself yet."""
+__all__ = ["INJECT_PATH", "NAMESPACE_PATH", "NEVER_MATCHED", "Revision", "Trust", "registration"]
+
 SERVICE_PORT: Final = 443
 CERT_MANAGER_ANNOTATION: Final = "cert-manager.io/inject-ca-from"
 NEVER_MATCHED: Final = (*MeshConfiguration().never_inject_namespaces, names.SYSTEM_NAMESPACE)
@@ -35,9 +34,6 @@ _LONGEST_REVISION: Final = 63 - len(f"{names.WEBHOOK}-")
 _LABEL: Final = re.compile(dns.LABEL)
 _DEFAULT: Final = "default"
 _DOMAIN: Final = f"webhook.{names.PREFIX}"
-
-Requirement: TypeAlias = dict[str, Json]
-"""meta/v1 LabelSelectorRequirement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +65,26 @@ class Trust(StrEnum):
     """Its CA injector, from the Certificate that has the name of the registration."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One of the ways to be opted in: the labels that select for it, and what else must hold of the pod (CEL)."""
-
-    name: str
-    namespace: tuple[Requirement, ...]
-    pod: tuple[Requirement, ...]
-    conditions: tuple[Json, ...]
-    path: str = INJECT_PATH
-
-
-def registration(revision: Revision, trust: Trust = Trust.PROA) -> Json:
-    """The MutatingWebhookConfiguration (admissionregistration.k8s.io/v1), without a caBundle: see *trust*."""
+def registration(revision: Revision, trust: Trust = Trust.PROA, configuration: MeshConfiguration | None = None) -> Json:
+    """The MutatingWebhookConfiguration (admissionregistration.k8s.io/v1) that asks about what *configuration*, or else
+    the default one, decides; without a caBundle: see *trust*.
+    """
     name = revision.named(names.WEBHOOK)
     metadata: dict[str, Json] = {"name": name}
     if trust is Trust.CERT_MANAGER:
         metadata["annotations"] = {CERT_MANAGER_ANNOTATION: f"{names.SYSTEM_NAMESPACE}/{name}"}
+    asked = entries(revision.name, configuration or MeshConfiguration())
     found: Json = {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
         "metadata": metadata,
-        "webhooks": [_webhook(entry, on_failure, revision) for on_failure, entry in product(_ON_FAILURE, _ENTRIES)],
+        "webhooks": [_webhook(entry, on_failure, revision) for on_failure, entry in product(_ON_FAILURE, asked)],
     }
     # No part of it twice the same object: YAML would write aliases, and who changes one would change another.
     return cast("Json", json.decode(json.encode(found)))
 
 
-def _webhook(entry: _Entry, on_failure: str, revision: Revision) -> Json:
+def _webhook(entry: Entry, on_failure: str, revision: Revision) -> Json:
     policy, chosen = _ON_FAILURE[on_failure]
     return {
         # The API server's metrics count by this name, of all registrations together.
@@ -120,9 +108,11 @@ def _webhook(entry: _Entry, on_failure: str, revision: Revision) -> Json:
         ],
         # A pod made through another version of the API, should one come, is a pod as well and is sent as v1.
         "matchPolicy": "Equivalent",
-        "namespaceSelector": _selector(_NOT_SYSTEM, _revision(revision), chosen, *entry.namespace),
+        "namespaceSelector": _selector(_NOT_SYSTEM, *entry.namespace, chosen),
         "objectSelector": _selector(*entry.pod),
-        "matchConditions": [*_WORTH_ASKING, *entry.conditions],
+        "matchConditions": [
+            {"name": each.name, "expression": each.holds.cel} for each in (*WORTH_ASKING, *entry.conditions)
+        ],
         "failurePolicy": policy,
         # Asked again when a later webhook changed the pod and lost the sidecar: a pod that has it is not sent twice.
         "reinvocationPolicy": "IfNeeded",
@@ -132,93 +122,13 @@ def _webhook(entry: _Entry, on_failure: str, revision: Revision) -> Json:
     }
 
 
-def _revision(revision: Revision) -> Requirement:
-    return _is_in(names.REVISION, revision.name) if revision.name else _is_absent(names.REVISION)
-
-
 def _selector(*requirements: Requirement) -> Json:
-    return {"matchExpressions": [dict(requirement) for requirement in requirements]}
+    return {"matchExpressions": [dict(each) for each in requirements]}
 
 
-def _is_in(key: str, *values: str) -> Requirement:
-    return {"key": key, "operator": "In", "values": list(values)}
-
-
-def _is_not_in(key: str, *values: str) -> Requirement:
-    """Holds without the label, too."""
-    return {"key": key, "operator": "NotIn", "values": list(values)}
-
-
-def _is_there(key: str) -> Requirement:
-    return {"key": key, "operator": "Exists"}
-
-
-def _is_absent(key: str) -> Requirement:
-    return {"key": key, "operator": "DoesNotExist"}
-
-
-def _condition(name: str, expression: str) -> Json:
-    return {"name": name, "expression": expression}
-
-
-def _cel_text(value: str) -> str:
-    return f"'{value}'"
-
-
-def _annotated(key: str) -> str:
-    # An absent field is an error in CEL, and an error is failurePolicy's: every field is asked for first.
-    return f"has(object.metadata.annotations) && {_cel_text(key)} in object.metadata.annotations"
-
-
-def _init_container(name: str) -> str:
-    return f"object.spec.initContainers.exists(container, container.name == {_cel_text(name)})"
-
-
-def _has_sidecar() -> str:
-    containers = " && ".join(map(_init_container, (names.INIT_CONTAINER, names.PROXY_CONTAINER)))
-    return f"{_annotated(names.STATUS)} && has(object.spec.initContainers) && {containers}"
-
-
-def _either(values: Iterable[str]) -> str:
-    return f"[{', '.join(map(_cel_text, values))}]"
-
-
-_NOT_SYSTEM: Final = _is_not_in("kubernetes.io/metadata.name", *NEVER_MATCHED)
+_NOT_SYSTEM: Final = is_not_in(NAMESPACE_NAME, *NEVER_MATCHED)
 _ON_FAILURE: Final = {
     # A value that is neither fails closed: a misspelling must not be what takes the sidecars away.
-    "closed": ("Fail", _is_not_in(names.ON_FAILURE, "open")),
-    "open": ("Ignore", _is_in(names.ON_FAILURE, "open")),
+    "closed": ("Fail", is_not_in(names.ON_FAILURE, "open")),
+    "open": ("Ignore", is_in(names.ON_FAILURE, "open")),
 }
-_WORTH_ASKING: Final = (
-    _condition("not-host-network", "!has(object.spec.hostNetwork) || !object.spec.hostNetwork"),
-    _condition("not-windows", "!has(object.spec.os) || object.spec.os.name != 'windows'"),
-    _condition("not-injected", f"!({_has_sidecar()})"),
-)
-_OPTED_OUT_BY_ANNOTATION: Final = (
-    f"{_annotated(names.INJECT)} && object.metadata.annotations[{_cel_text(names.INJECT)}] in {_either(OPT_OUT)}"
-)
-_BY_ANNOTATION: Final = (
-    _condition("annotated", _annotated(names.INJECT)),
-    _condition("not-opted-out", f"!({_OPTED_OUT_BY_ANNOTATION})"),
-)
-# Whatever is no opt-out is sent, so that a value that is neither is refused with words.
-_ASKED: Final = (_is_there(names.INJECT), _is_not_in(names.INJECT, *OPT_OUT))
-
-
-def _entries() -> Iterator[_Entry]:
-    """The pod's label before anything else; only without one its annotation and its namespace, as in the decision.
-
-    A selector cannot say "absent or one of", so an annotation has two entries: one for each kind of namespace that
-    does not opt in by itself.
-
-    Names and their number are for ever: each entry is the leader's too, by its caBundle, so that a server-side apply
-    without it leaves a rest of it, which the API server refuses.
-    """
-    unlabelled = (_is_absent(names.INJECT),)
-    yield _Entry("pod-label", (), _ASKED, ())
-    yield _Entry("namespace", _ASKED, unlabelled, _BY_ANNOTATION[1:], NAMESPACE_PATH)
-    yield _Entry("pod-annotation", unlabelled, unlabelled, _BY_ANNOTATION)
-    yield _Entry("pod-annotation-only", (_is_in(names.INJECT, *OPT_OUT),), unlabelled, _BY_ANNOTATION)
-
-
-_ENTRIES: Final = tuple(_entries())

@@ -1,6 +1,7 @@
-"""AdmissionReview v1: bytes into a request, a response into bytes. Pure.
+"""AdmissionReview v1 and v1beta1: bytes into a request, a response into bytes. Pure.
 
-Shapes and meanings are those of `admission.k8s.io/v1`, and of `meta/v1` Status for what is refused.
+Shapes and meanings are those of `admission.k8s.io/v1`, whose fields v1beta1 has too, and of
+`meta/v1` Status for what is refused.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import msgspec
 from proa.errors import Invalid, shown
 from webhook.decoding import decoded
 
-_API_VERSION: Final = "admission.k8s.io/v1"
+V1: Final = "admission.k8s.io/v1"
+V1BETA1: Final = "admission.k8s.io/v1beta1"
+_VERSIONS: Final = (V1, V1BETA1)
 _KIND: Final = "AdmissionReview"
 _STATUS_REASONS: Final = {
     400: "BadRequest",
@@ -19,7 +22,9 @@ _STATUS_REASONS: Final = {
     413: "RequestEntityTooLarge",
     415: "UnsupportedMediaType",
     422: "Invalid",
+    429: "TooManyRequests",
     503: "ServiceUnavailable",
+    504: "Timeout",
 }
 """meta/v1 StatusReason of each HTTP status that is answered here."""
 
@@ -44,7 +49,7 @@ class GroupVersionKind(_Shape, frozen=True):
 
 
 class Request(_Shape, frozen=True):
-    """What the API server asks. *object* is decoded later, and once."""
+    """What the API server asks, in which version of the review. *object* is decoded later, and once."""
 
     uid: Annotated[str, msgspec.Meta(min_length=1)]
     kind: GroupVersionKind
@@ -53,6 +58,8 @@ class Request(_Shape, frozen=True):
     namespace: str = ""
     sub_resource: str = ""
     dry_run: bool | None = None
+    api_version: str = V1
+    """The review's: no request has a field of that name."""
 
 
 class RetryHint(_Shape, frozen=True):
@@ -95,24 +102,28 @@ def admission_request(body: bytes) -> Request:
     """The request of the AdmissionReview in *body*. Raises Unreadable naming the field at fault."""
     try:
         envelope = decoded(body, _Envelope, "body")
-        _check("apiVersion", envelope.api_version, _API_VERSION)
+        _check("apiVersion", envelope.api_version, *_VERSIONS)
         _check("kind", envelope.kind, _KIND)
     except Invalid as problem:
         raise Unreadable(problem.field, problem.found, problem.allowed) from problem
     try:
-        return decoded(envelope.request, Request, "")
+        return _asked(envelope.api_version, decoded(envelope.request, Request, ""))
     except Invalid as problem:
         placed = problem.under("request")
         raise Unreadable(placed.field, placed.found, placed.allowed) from problem
 
 
-def review(response: Response) -> bytes:
-    """The AdmissionReview that carries *response*."""
-    return msgspec.json.encode({"apiVersion": _API_VERSION, "kind": _KIND, "response": response})
+def _asked(version: str, request: Request) -> Request:
+    return request if request.api_version == version else msgspec.structs.replace(request, api_version=version)
+
+
+def review(response: Response, api_version: str = V1) -> bytes:
+    """The AdmissionReview that carries *response*, in the version that was asked in."""
+    return msgspec.json.encode({"apiVersion": api_version, "kind": _KIND, "response": response})
 
 
 def refusal(code: int, message: str, details: RetryHint | None = None) -> Status:
-    """Why something is refused; *code* is one of 400, 408, 413, 415, 422 and 503."""
+    """Why something is refused; *code* is one of 400, 408, 413, 415, 422, 429, 503 and 504."""
     return Status(code=code, reason=_STATUS_REASONS[code], message=message, details=details)
 
 
@@ -122,6 +133,6 @@ def failure(status: Status) -> bytes:
     return msgspec.json.encode({**head, **msgspec.to_builtins(status)})
 
 
-def _check(field: str, found: str, allowed: str) -> None:
-    if found != allowed:
-        raise Invalid(field, shown(found), allowed)
+def _check(field: str, found: str, *allowed: str) -> None:
+    if found not in allowed:
+        raise Invalid(field, shown(found), " or ".join(allowed))

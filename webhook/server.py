@@ -1,25 +1,28 @@
 """The webhook's HTTP application: bodies in, answers out, counted and logged. Shell; what to answer is `admission`'s.
 
-It goes on after anything a client sends.
+It goes on after anything a client sends. Whatever keeps it from an answer is an HTTP status and never `allowed: false`:
+to the API server that is a call that failed, and what becomes of the pod is its namespace's choice (failurePolicy).
+With Retry-After, on 429 and 5xx alone, its client asks again within the call's timeout (client-go's with_retry.go).
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from time import perf_counter
+from dataclasses import dataclass, field
+from time import monotonic, perf_counter
 from typing import ClassVar, Final, TypeAlias, cast
 
 import structlog
 from aiohttp import hdrs, web
 
-from proa.errors import ProaError, shown
+from proa.errors import Invalid, ProaError
 from proa.mesh import MeshConfiguration
 from webhook.admission import Answer, admission
+from webhook.bodies import JSON, LARGEST_BODY, Bodies, Overloaded
 from webhook.connections import https_service
-from webhook.decision import NamespaceUnknown, opted_in
+from webhook.deadline import patience
+from webhook.decision import TRACES, NamespaceUnknown
+from webhook.entries import BELIEFS, Belief
 from webhook.metrics import Metrics
-from webhook.registration import INJECT_PATH, NAMESPACE_PATH
-from webhook.review import Request, Response, RetryHint, Unreadable, admission_request, failure, refusal, review
+from webhook.review import Request, RetryHint, Unreadable, admission_request, failure, refusal, review
 from webhook.sidecar import Sidecar, sidecar
 
 __all__ = ["LARGEST_BODY", "Injector", "Template", "application", "https_service", "routes", "template"]
@@ -27,16 +30,13 @@ __all__ = ["LARGEST_BODY", "Injector", "Template", "application", "https_service
 Labels: TypeAlias = Mapping[str, str]
 NamespaceLabels: TypeAlias = Callable[[str], Labels | None]
 """Answers a namespace's labels from memory, None where it has not been seen: no request waits for the network."""
-Arrival: TypeAlias = Callable[[str], Awaitable[Labels | None]]
-"""Waits a moment for a namespace that has not been seen, which was made a moment ago more often than not."""
+Arrival: TypeAlias = Callable[[str, float], Awaitable[Labels | None]]
+"""Waits so many seconds, or less, for a namespace that has not been seen: more often than not it was made just now."""
 
-LARGEST_BODY: Final = 6 * 1024 * 1024
-"""Twice what etcd takes of one object, as a review may hold the old object too; the bound Istio's injector has."""
-_JSON: Final = "application/json"
-_READ_SECONDS: Final = 10.0
-"""The API server sends a review in one go: whoever takes longer only holds memory."""
+WAITING: Final = 256
+"""Reviews that wait for their namespace at a time; all others are answered as they come, one after the other."""
 _RETRY_SECONDS: Final = 1
-_UNAVAILABLE: Final = 503
+_HEADERS: Final = {hdrs.CONTENT_TYPE: JSON}
 
 
 @dataclass(eq=False)
@@ -47,6 +47,17 @@ class NotConfigured(ProaError):
 
     def __str__(self) -> str:
         return "this webhook has not loaded the mesh configuration yet: try again"
+
+
+@dataclass(eq=False)
+class Late(ProaError):
+    """The caller has given up by now."""
+
+    code: ClassVar[str] = "late"
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"the review came whole only after the {self.seconds:g} s that its caller waits: it was not begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ def application(configuration: MeshConfiguration, namespaces: NamespaceLabels) -
     """The routes of a webhook that injects by *configuration*, which is turned into a sidecar once, here."""
     fixed = template(configuration)
 
-    async def arrival(namespace: str) -> Labels | None:
+    async def arrival(namespace: str, _seconds: float) -> Labels | None:
         return namespaces(namespace)
 
     return routes(Injector(lambda: fixed, namespaces, arrival, Metrics(), lambda: False))
@@ -89,98 +100,105 @@ def routes(injector: Injector) -> web.Application:
     log = cast("structlog.typing.FilteringBoundLogger", structlog.get_logger("webhook").bind())
     webhook = _Webhook(injector, log)
     served = web.Application(client_max_size=LARGEST_BODY)
-    served.router.add_post(INJECT_PATH, webhook.inject)
-    served.router.add_post(NAMESPACE_PATH, webhook.inject_by_namespace)
+    for path, belief in BELIEFS.items():
+        served.router.add_post(path, webhook.answering(belief))
     return served
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Webhook:
     injector: Injector
     log: structlog.typing.FilteringBoundLogger
+    bodies: Bodies = field(default_factory=Bodies)
+    waiting: int = 0
 
-    async def inject(self, http: web.Request) -> web.Response:
-        return await self._answer(http, _as_seen)
+    def answering(self, believed: Belief) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Reviews, with what is *believed* of the namespace because of the path on which they come."""
 
-    async def inject_by_namespace(self, http: web.Request) -> web.Response:
-        """For a pod that comes because the API server has seen its namespace to opt in."""
-        return await self._answer(http, opted_in)
+        async def answer(http: web.Request) -> web.Response:
+            return await self._answer(http, believed)
 
-    async def _answer(self, http: web.Request, believed: "_Belief") -> web.Response:
+        return answer
+
+    async def _answer(self, http: web.Request, believed: Belief) -> web.Response:
         try:
-            body = await _body(http)
-            started = perf_counter()
-            response = await self._reviewed(admission_request(body), believed)
+            answer = await self._reviewed(http, believed)
         except Unreadable as error:
-            return self._failed("unreadable", str(error.http_status), error.http_status, error)
+            answer = self._failed("unreadable", str(error.http_status), error.http_status, error)
+        except Late as error:
+            answer = self._failed("late", error.code, 504, error)
+        except Overloaded as error:
+            answer = self._put_off("overloaded", 429, error)
         except (NamespaceUnknown, NotConfigured) as error:
-            # Not a refusal: the registration's failurePolicy says what becomes of a pod that nobody could review.
-            return self._failed("unavailable", error.code, _UNAVAILABLE, error)
-        audit, answer = response.audit_annotations, web.Response(body=review(response), content_type=_JSON)
-        self.injector.metrics.answered(audit["decision"], audit["reason"])
-        self.injector.metrics.took(perf_counter() - started)
+            answer = self._put_off("unavailable", 503, error)
         if self.injector.stopping():
             answer.headers[hdrs.CONNECTION] = "close"
             answer.force_close()
         return answer
 
-    async def _reviewed(self, request: Request, believed: "_Belief") -> Response:
+    async def _reviewed(self, http: web.Request, believed: Belief) -> web.Response:
+        deadline = monotonic() + _patience(http)
+        body = await self.bodies.read(http, deadline - monotonic())
+        try:
+            if monotonic() >= deadline:
+                raise Late(_patience(http))
+            started = perf_counter()
+            request = admission_request(body)
+            answer = await self._decided(request, believed, deadline)
+        finally:
+            self.bodies.release(body)
+        self._tell(request, answer)
+        sent = web.Response(body=review(answer.response, request.api_version), headers=_HEADERS)
+        self.injector.metrics.took(perf_counter() - started)
+        return sent
+
+    async def _decided(self, request: Request, believed: Belief, deadline: float) -> Answer:
         current = self.injector.current()
         if current is None:
             raise NotConfigured
         labels = self.injector.namespaces(request.namespace)
         try:
             known = None if labels is None else believed(labels)
-            answer = admission(request, known, current.configuration, current.sidecar)
+            return admission(request, known, current.configuration, current.sidecar)
         except NamespaceUnknown:
-            labels = await self.injector.arrival(request.namespace)
-            answer = admission(request, believed(labels), current.configuration, current.sidecar)
-        self._tell(request, answer)
-        return answer.response
+            labels = await self._arrival(request.namespace, deadline)
+            return admission(request, believed(labels), current.configuration, current.sidecar)
+
+    async def _arrival(self, namespace: str, deadline: float) -> Labels | None:
+        """Within half of what is left: the API server rounds what it says up, and the answer has a way to go."""
+        if self.waiting >= WAITING:
+            raise Overloaded("reviews that wait for their namespace")
+        self.waiting += 1
+        try:
+            return await self.injector.arrival(namespace, (deadline - monotonic()) / 2)
+        finally:
+            self.waiting -= 1
 
     def _tell(self, request: Request, answer: Answer) -> None:
         """One line a pod; what is left as it is would be a line of most pods of a cluster that injects few."""
         audit = answer.response.audit_annotations
-        tell = self.log.debug if audit["decision"] == "left" else self.log.info
-        told = {} if answer.response.status is None else {"error": answer.response.status.message}
+        self.injector.metrics.answered(audit["decision"], audit["reason"])
+        left = audit["decision"] == "left"
+        tell = self.log.debug if left else self.log.info
+        told: dict[str, object] = {"rules": TRACES[audit["reason"]]} if left else {}
+        told |= {} if answer.response.status is None else {"error": answer.response.status.message}
         tell("answered", uid=request.uid, namespace=request.namespace, pod=answer.pod, **audit, **told)
 
-    def _failed(self, decision: str, reason: str, status: int, error: ProaError) -> web.Response:
+    def _put_off(self, decision: str, status: int, error: ProaError) -> web.Response:
+        answer = self._failed(decision, error.code, status, error, RetryHint(retry_after_seconds=_RETRY_SECONDS))
+        answer.headers[hdrs.RETRY_AFTER] = str(_RETRY_SECONDS)
+        return answer
+
+    def _failed(
+        self, decision: str, reason: str, status: int, error: ProaError, details: RetryHint | None = None
+    ) -> web.Response:
         self.injector.metrics.answered(decision, reason)
         self.log.info(decision, status=status, error=str(error))
-        if status != _UNAVAILABLE:
-            return web.Response(status=status, body=failure(refusal(status, str(error))), content_type=_JSON)
-        # The API server's client tries again after that, within the registration's timeout.
-        body = failure(refusal(status, str(error), RetryHint(retry_after_seconds=_RETRY_SECONDS)))
-        headers = {hdrs.RETRY_AFTER: str(_RETRY_SECONDS)}
-        return web.Response(status=status, body=body, content_type=_JSON, headers=headers)
+        return web.Response(status=status, body=failure(refusal(status, str(error), details)), headers=_HEADERS)
 
 
-_Belief: TypeAlias = Callable[[Labels | None], Labels | None]
-
-
-def _as_seen(labels: Labels | None) -> Labels | None:
-    return labels
-
-
-async def _body(http: web.Request) -> bytes:
-    """The request's body, bounded. Raises Unreadable with the status it deserves."""
-    if http.content_type != _JSON:
-        raise Unreadable("Content-Type", shown(http.content_type), _JSON, http_status=415)
-    encoding = http.headers.get("Content-Encoding", "identity")
-    if encoding.lower() != "identity":
-        raise Unreadable("Content-Encoding", shown(encoding), "identity", http_status=415)
-    too_large = Unreadable("body", f"more than {LARGEST_BODY} bytes", f"at most {LARGEST_BODY}", http_status=413)
-    if (http.content_length or 0) > LARGEST_BODY:
-        raise too_large
+def _patience(http: web.Request) -> float:
     try:
-        async with asyncio.timeout(_READ_SECONDS):
-            body = await http.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise too_large from error
-    except TimeoutError as error:
-        found = f"not all of it after {_READ_SECONDS:.0f} s"
-        raise Unreadable("body", found, "a body that is sent at once", http_status=408) from error
-    if not body:
-        raise Unreadable("body", "nothing", "an AdmissionReview")
-    return body
+        return patience(http.rel_url.raw_query_string)
+    except Invalid as problem:
+        raise Unreadable(problem.field, problem.found, problem.allowed) from problem

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
 
 from proa import names
 from proa.clock import Clock
 from proa.errors import Invalid
-from webhook.credential import Credential, credential
+from webhook.credential import Credential, credential, ephemeral
 
 REREAD_SECONDS: Final = 3.0
 _DATA: Final = "..data"
@@ -28,14 +30,26 @@ _PAIR: Final = ("tls.key", "tls.crt")
 class Serving:
     """The certificate in force. *directory* holds a credential bundle, or a key and a chain."""
 
-    def __init__(self, directory: Path, clock: Clock, changed: Callable[[datetime], None]) -> None:
-        """*changed* is told when each certificate that comes into force will expire."""
+    def __init__(
+        self, directory: Path, clock: Clock, changed: Callable[[datetime], None], client_roots: Path | None = None
+    ) -> None:
+        """*changed* is told when each certificate that comes into force will expire. Clients must show a certificate of
+        the roots in the file *client_roots*, where there is one; it is read anew as well.
+        """
+        self._client_roots = client_roots
+        self._own = None if client_roots is None else ephemeral(clock())
         self._directory, self._clock, self._changed = directory, clock, changed
-        self._pem = b""
+        self._read: tuple[bytes, bytes] | None = None
         self._context: ssl.SSLContext | None = None
         self.problem: str | None = None
         """Why the newest files are not in force."""
         self.tls = _server_context()
+        if client_roots is not None:
+            # On this one: OpenSSL takes the mode from the context that a connection begins with, the roots from the
+            # one that is chosen. Without tickets: a resumed session would be trusted by roots that are gone.
+            self.tls.verify_mode = ssl.CERT_REQUIRED
+            self.tls.options |= ssl.OP_NO_TICKET
+            self.tls.num_tickets = 0
         """For listening: it chooses the certificate in force, handshake by handshake."""
         self.tls.sni_callback = self._choose
 
@@ -46,18 +60,34 @@ class Serving:
     def reread(self) -> None:
         """Put the newest files in force, or say in *problem* why not."""
         try:
-            pem = _read(self._directory)
-            if pem == self._pem and self.problem is None:
+            read = _read(self._directory), self._roots()
+            if read == self._read and self.problem is None:
                 return
-            found = credential(pem, self._clock())
+            found = credential(read[0], self._clock())
+            context = _certified_context(found, read[1])
         except (OSError, Invalid) as error:
             self._keep(str(error))
             return
-        self._context, self._pem, self.problem = _certified_context(found), pem, None
+        self._context, self._read, self.problem = context, read, None
         self._changed(found.expires)
         structlog.get_logger("serving").info(
             "serving certificate in force", serial=f"{found.leaf.serial_number:x}", expires=found.expires.isoformat()
         )
+
+    def self_certified(self, context: ssl.SSLContext) -> None:
+        """Has *context*, a client's, show the certificate by which this process knows itself: the self-test's."""
+        if self._own is not None:
+            load(context, self._own.pem)
+
+    def _roots(self) -> bytes:
+        """PEM; nothing where clients need show no certificate. Raises OSError and Invalid."""
+        if self._client_roots is None or self._own is None:
+            return b""
+        try:
+            roots = load_pem_x509_certificates(self._client_roots.read_bytes())
+        except ValueError as error:
+            raise Invalid(str(self._client_roots), "no certificate that can be read", "PEM certificates") from error
+        return b"".join(each.public_bytes(Encoding.PEM) for each in (*roots, self._own.leaf))
 
     async def service(self, stopping: asyncio.Event) -> None:
         """Rereads until it is stopped."""
@@ -105,11 +135,20 @@ def _server_context() -> ssl.SSLContext:
     return context
 
 
-def _certified_context(found: Credential) -> ssl.SSLContext:
-    """OpenSSL takes a key from a file alone: this one is in memory and has no name."""
-    context, descriptor = _server_context(), os.memfd_create("proa-serving")
+def _certified_context(found: Credential, client_roots: bytes) -> ssl.SSLContext:
+    context = _server_context()
+    load(context, found.pem)
+    if client_roots:
+        context.load_verify_locations(cadata=client_roots.decode("ascii"))
+    return context
+
+
+def load(context: ssl.SSLContext, pem: bytes) -> None:
+    """Has *context* show the certificate in *pem*. OpenSSL takes a key from a file alone: this one is in memory and
+    has no name.
+    """
+    descriptor = os.memfd_create("proa-serving")
     with os.fdopen(descriptor, "wb") as file:
-        file.write(found.pem)
+        file.write(pem)
         file.flush()
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    return context

@@ -12,12 +12,18 @@ from webhook.registration import Revision, Trust
 REVISION: Final = "PROA_REVISION"
 TRUST: Final = "PROA_TRUST"
 _SERVING: Final = "PROA_SERVING_DIRECTORY"
+CONFIGURATION_FILE: Final = "PROA_CONFIGURATION_FILE"
+CLIENT_CA: Final = "PROA_CLIENT_CA"
 _PORTS: Final = range(1, 65536)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """*identity* is this replica's among the others: its pod's name. *serving* holds the files of its certificate."""
+    """*identity* is this replica's among the others: its pod's name. *serving* holds the files of its certificate.
+
+    *configuration* is the file of the mesh configuration, None for the ConfigMap. *client_roots* is the file of the
+    roots that must have issued its clients' certificates, None where clients need show none.
+    """
 
     identity: str
     revision: Revision
@@ -25,6 +31,8 @@ class Settings:
     serving: Path
     port: int
     health_port: int
+    configuration: Path | None = None
+    client_roots: Path | None = None
 
     @property
     def name(self) -> str:
@@ -34,7 +42,7 @@ class Settings:
 
 def settings(environment: Mapping[str, str], host: str) -> Settings:
     """From POD_NAME (*host* without it), POD_NAMESPACE, PROA_REVISION, PROA_TRUST, PROA_SERVING_DIRECTORY,
-    WEBHOOK_PORT and HEALTH_PORT. Raises Refused with every one that is unusable.
+    PROA_CONFIGURATION_FILE, PROA_CLIENT_CA, WEBHOOK_PORT and HEALTH_PORT. Raises Refused with each that is unusable.
     """
     problems = Problems()
     revision, trust, port, health_port = Revision(), Trust.PROA, names.WEBHOOK_PORT, names.HEALTH_PORT
@@ -50,7 +58,13 @@ def settings(environment: Mapping[str, str], host: str) -> Settings:
         health_port = _port(environment, "HEALTH_PORT", health_port)
     problems.refuse("the environment")
     serving = Path(environment.get(_SERVING) or names.SERVING_DIRECTORY)
-    return Settings(environment.get("POD_NAME") or host, revision, trust, serving, port, health_port)
+    identity = environment.get("POD_NAME") or host
+    files = (_file(environment, CONFIGURATION_FILE), _file(environment, CLIENT_CA))
+    return Settings(identity, revision, trust, serving, port, health_port, *files)
+
+
+def _file(environment: Mapping[str, str], variable: str) -> Path | None:
+    return Path(said) if (said := environment.get(variable)) else None
 
 
 def _check_namespace(namespace: str) -> None:

@@ -4,6 +4,7 @@ The test calls this process and not the Service: see docs/decisions/0008. A call
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Final
 
@@ -11,7 +12,7 @@ import structlog
 
 from kube.index import Index
 from kube.until import until
-from webhook.calling import problem_of_calling
+from webhook.calling import anonymous, problem_of_calling
 from webhook.metrics import Metrics
 from webhook.selftest import Target, Uncallable, targets
 from webhook.serving import waited
@@ -36,10 +37,13 @@ class Standing:
         port: int,
         able: Callable[[], bool],
         metrics: Metrics,
+        certified: Callable[[ssl.SSLContext], None] = anonymous,
     ) -> None:
         """*registrations* has the one of that *name*; *port* is where this process listens; until it is *able* to
-        answer there is nothing to test.
+        answer there is nothing to test. *certified* has the test show the client's certificate that this process asks
+        for, if it does; other replicas know another, so that a call through the Service may be refused there.
         """
+        self._certified = certified
         self._name, self._registrations, self._port = name, registrations, port
         self._able, self._metrics = able, metrics
         self._failures = _TOLERATED
@@ -75,7 +79,7 @@ class Standing:
         return None
 
     async def _call(self, target: Target) -> None:
-        problem = await problem_of_calling(target, "127.0.0.1", self._port)
+        problem = await problem_of_calling(target, "127.0.0.1", self._port, self._certified)
         if problem is not None:
             raise Uncallable(self._name, problem)
 

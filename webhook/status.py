@@ -24,9 +24,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     proa: str
     """The version that injected. The sidecar is outdated if *fingerprint*, not this, is another one's."""
     fingerprint: str
+    settings: str = ""
+    """A hash of what this pod asked for by its annotations; empty where it asked for nothing."""
     init_containers: tuple[str, ...]
     volumes: tuple[str, ...]
     annotations: tuple[str, ...]
+    containers: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     null: tuple[str, ...] = ()
     replaced: dict[str, str] = {}

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
 from yaml.nodes import Node
 
 from proa import names
@@ -130,21 +129,26 @@ class _Injecting:
         pod = converted(template.pod, Pod, "")
         namespace = text_at(template.node, "metadata", "namespace")
         labels = self.namespaces.get(namespace, _AS_LABELLED)
-        planned = injection(Subject(pod, namespace, labels, self.configuration), self.sidecar)
+        subject = Subject(pod, namespace, labels, self.configuration, template.owner)
+        planned = injection(subject, self.sidecar)
         self.verdicts.append(Verdict(title(template.node), planned.decision))
         return _edited(template, planned.operations)
 
 
 def _namespaces(documents: Iterable[Node]) -> dict[str, Mapping[str, str]]:
-    """The labels that mean something to Proa, of each Namespace of the stream."""
+    """The labels of each Namespace of the stream."""
     found = (item for document in documents for item in objects(document))
     return {text_at(node, "metadata", "name"): _labels(node) for node in found if kind(node) == ("", "Namespace")}
+
+
+class _Labelled(msgspec.Struct):
+    metadata: Metadata | None = None
 
 
 def _labels(namespace: Node) -> Mapping[str, str]:
     metadata = at(namespace, "metadata")
     try:
-        labels = converted({} if metadata is None else plain(metadata), Metadata, "").labels
+        found = converted({"metadata": None if metadata is None else plain(metadata)}, _Labelled, "").metadata
     except Invalid as problem:
-        raise placed(problem, namespace, ("metadata",)) from problem
-    return {} if labels is None or labels.inject is UNSET else {names.INJECT: labels.inject}
+        raise placed(problem, namespace, ()) from problem
+    return {} if found is None else {key: str(value) for key, value in (found.labels or {}).items()}

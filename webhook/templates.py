@@ -10,6 +10,7 @@ from proa.documents import at, items, plain, text_at
 from proa.edits import added
 from proa.errors import Invalid, shown
 from proa.json import Json
+from webhook.pod import OwnerReference
 
 _TEMPLATES: Final = {
     ("", "Pod"): (),
@@ -23,6 +24,8 @@ _TEMPLATES: Final = {
     ("batch", "Job"): ("spec", "template"),
 }
 """Where a kind's pod stands, by API group and kind: another group's Job is another thing."""
+_MAKERS: Final = {("apps", "Deployment"): "ReplicaSet", ("batch", "CronJob"): "Job"}
+"""What makes the pods of a kind that makes none itself."""
 _LONGEST_TITLE: Final = 600
 """Characters: more than a kind, a namespace and a name may have in Kubernetes."""
 
@@ -38,6 +41,15 @@ class Template:
     def pod(self) -> Json:
         found = at(self.node, *self.path)
         return None if found is None else plain(found)
+
+    @property
+    def owner(self) -> OwnerReference | None:
+        """The controller of the pods that will be made; None for a pod, which says it itself."""
+        api_group, name = kind(self.node)
+        if name in ("Pod", "PodTemplate"):
+            return None
+        maker = _MAKERS.get((api_group, name), name)
+        return OwnerReference(kind=maker, api_version=f"{api_group}/v1".lstrip("/"), controller=True)
 
     def placed(self, problem: Invalid) -> Invalid:
         """*problem* of the pod, as one of the whole stream."""

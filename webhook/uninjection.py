@@ -10,7 +10,8 @@ from proa import names
 from proa.errors import Invalid, shown
 from proa.json import Json
 from webhook.operations import Add, Operation, Remove, encoded, pointed, pointer
-from webhook.patch import ANNOTATIONS, INIT_CONTAINERS, METADATA, VOLUMES
+from webhook.patch import ANNOTATIONS, METADATA, VOLUMES
+from webhook.position import CONTAINERS, INIT_CONTAINERS
 from webhook.status import Status, recorded
 
 _HOOKS: Final = ("postStart", "preStop")
@@ -30,6 +31,7 @@ def uninjection(pod: Json) -> tuple[Operation, ...]:
     return (
         *_probes(pod, status),
         *_items(pod, INIT_CONTAINERS, status.init_containers, status),
+        *_items(pod, CONTAINERS, status.containers, status),
         *_items(pod, VOLUMES, status.volumes, status),
         *_annotations(pod, status),
     )

@@ -29,8 +29,16 @@ def chart_text() -> str:
 _CHOSEN: Final = f"{names.REVISION}={{{{ . }}}}"
 _REPLICAS: Final = " ".join(f'"{profile.value}" {count}' for profile, count in REPLICAS.items())
 
-HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in. */ -}}}}
+_UNRENDERED: Final = (
+    "mesh.injection and mesh.vocabulary change the webhook's registration, which this chart does not make:"
+    " install with `proa install --set-config FILE` (docs/injection.md)"
+)
+
+HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in; every rendering asks. */ -}}}}
 {{{{- define "proa.suffix" -}}}}
+{{{{- if or (dig "injection" dict .Values.mesh) (ne "proa" (dig "vocabulary" "proa" .Values.mesh)) }}}}
+{{{{- fail "{_UNRENDERED}" }}}}
+{{{{- end }}}}
 {{{{- with .Values.revision }}}}-{{{{ . }}}}{{{{ end -}}}}
 {{{{- end -}}}}
 

@@ -1,14 +1,18 @@
-"""A clock that stands still until told, an authority under it, and what a workload brings along."""
+"""A clock that stands still until told, an authority under it, what a workload brings along, and an API server."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ca.authority import CertificateAuthority, self_signed_authority
 from ca.csr import stub_request
+from kube.client import Client, connected
 from proa.identity import TrustDomain, WorkloadIdentity
+from support.door import Requests, until
 
 
 @dataclass
@@ -51,3 +55,27 @@ def key() -> ec.EllipticCurvePrivateKey:
 @pytest.fixture(scope="session")
 def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
     return stub_request(key)
+
+
+@pytest.fixture
+async def api_server() -> AsyncIterator[Requests]:
+    server = Requests(page=100)
+    await server.start()
+    await server.put("/api/v1/namespaces/proa-system/configmaps/proa", data={"mesh.yaml": "{}"})
+    await server.put("/api/v1/namespaces/shop/serviceaccounts/web")
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def client(api_server: Requests, tmp_path: Path) -> AsyncIterator[Client]:
+    async with connected(api_server.kubeconfig(tmp_path)) as client:
+        yield client
+
+
+@pytest.fixture
+def all_answered(api_server: Requests) -> Callable[..., Awaitable[None]]:
+    async def wait(*names: str) -> None:
+        await until(lambda: all(api_server.answer_to(name) for name in names))
+
+    return wait

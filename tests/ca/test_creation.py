@@ -1,8 +1,6 @@
 """Replicas that start together end with one root; a root that pods trust is never replaced by accident."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,27 +10,15 @@ from ca.creation import create, renew
 from ca.material import Issuer, Material
 from ca.stored import material_secret, root_secret, stored_material, stored_root
 from ca.trust import TRUST_BUNDLE_NAME, trust_bundle
-from kube.client import Client, connected
+from kube.client import Client
 from kube.failures import Conflict, NotFound
 from kube.resources import SECRETS
 from proa.errors import Invalid, Refused
 from proa.identity import TrustDomain
-from support.api_server import ApiServer, running_api_server
+from support.api_server import ApiServer
 
 PLACE = "/api/v1/namespaces/proa-system/secrets"
 BUNDLE = f"/apis/certificates.k8s.io/v1/clustertrustbundles/{TRUST_BUNDLE_NAME}"
-
-
-@pytest.fixture
-async def api_server() -> AsyncIterator[ApiServer]:
-    async with running_api_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Client]:
-    async with connected(api_server.kubeconfig(tmp_path)) as client:
-        yield client
 
 
 @pytest.fixture

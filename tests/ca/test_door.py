@@ -1,134 +1,17 @@
 """The door keeps answering: through outages, beside another replica, with and without a leader; each request once."""
 
 import asyncio
-from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import CertificateSigningRequestBuilder, Name, load_pem_x509_certificates
 
-from ca.answering import Answering
 from ca.csr import stub_request
-from ca.door import Door
-from ca.metrics import Metrics
-from ca.reports import Reports
-from ca.storage import LiveMaterial
 from kube.client import Client, connected
-from kube.configuration import LiveConfiguration
-from proa.clock import system_clock
-from support.api_server import ApiServer, status
-
-REQUESTS = "/apis/certificates.k8s.io/v1/namespaces/shop/podcertificaterequests"
-SECONDS = 20.0
-
-
-class Requests(ApiServer):
-    """Lets a request be answered once, as the real one does, and selects by signer."""
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if request.query.get("fieldSelector", "").startswith("spec.signerName="):
-            serving = "serving" in request.query["fieldSelector"]
-            # There are no requests for servers here: their watch sees an empty kind.
-            place = request.path.replace("podcertificaterequests", "none" if serving else "podcertificaterequests")
-            query = {key: value for key, value in request.query.items() if key != "fieldSelector"}
-            request = request.clone(rel_url=request.rel_url.with_path(place).with_query(query))
-        if not request.path.endswith("/status") or self.refusing is not None:
-            return await super()._answer(request)
-        path = request.path.removesuffix("/status")
-        known = self._objects.get(path)
-        if known is None:
-            return web.json_response(status(404, "NotFound"), status=404)
-        if known.get("status"):
-            return web.json_response(status(422, "Invalid", "status is immutable"), status=422)
-        answer = await request.json()
-        return web.json_response(await self._write("MODIFIED", path, {**known, "status": answer["status"]}))
-
-    def answer_to(self, name: str) -> Any:
-        return self._objects[f"{REQUESTS}/{name}"].get("status")
-
-
-@pytest.fixture
-async def api_server() -> AsyncIterator[Requests]:
-    server = Requests(page=100)
-    await server.start()
-    await server.put("/api/v1/namespaces/proa-system/configmaps/proa", data={"mesh.yaml": "{}"})
-    await server.put("/api/v1/namespaces/shop/serviceaccounts/web")
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def client(api_server: Requests, tmp_path: Path) -> AsyncIterator[Client]:
-    async with connected(api_server.kubeconfig(tmp_path)) as client:
-        yield client
-
-
-async def asked(server: Requests, name: str, csr: bytes | None = None) -> None:
-    """A pod and its request."""
-    pod = await server.put(
-        f"/api/v1/namespaces/shop/pods/{name}", spec={"serviceAccountName": "web", "nodeName": "node"}
-    )
-    spec = {
-        "signerName": "proa.dev/workload",
-        "podName": name,
-        "podUID": pod["metadata"]["uid"],
-        "serviceAccountName": "web",
-        "serviceAccountUID": "uid-of-web",
-        "nodeName": "node",
-        "nodeUID": "uid-of-node",
-        "maxExpirationSeconds": 86400,
-        "stubPKCS10Request": b64encode(csr or stub_request(ec.generate_private_key(ec.SECP256R1()))).decode(),
-    }
-    await server.put(f"{REQUESTS}/{name}", spec=spec)
-
-
-class Replica:
-    """What a process is made of, as far as the door goes."""
-
-    def __init__(self, client: Client, patience: float) -> None:
-        self.metrics, self.reports = Metrics(), Reports(client, system_clock)
-        self.configuration = LiveConfiguration(client, "proa", self.metrics.registry)
-        self.material = LiveMaterial(client, self.configuration, system_clock, self.metrics, self.reports)
-        answering = Answering(client, self.material, self.configuration, system_clock, self.metrics)
-        self.door = Door(client, answering, self.metrics, patience)
-        self.material.subscribe(self.door.hasten)
-
-    def count(self, outcome: str, reason: str) -> float:
-        labels = {"signer": "proa.dev/workload", "outcome": outcome, "reason": reason}
-        return self.metrics.registry.get_sample_value("proa_ca_requests_total", labels) or 0.0
-
-
-@asynccontextmanager
-async def running(client: Client, patience: float = 0.0) -> AsyncIterator[Replica]:
-    replica, stopping = Replica(client, patience), asyncio.Event()
-    parts = (replica.configuration.service, replica.material.service, replica.door.service, replica.reports.service)
-    async with asyncio.TaskGroup() as group:
-        for part in parts:
-            group.create_task(part(stopping))
-        try:
-            yield replica
-        finally:
-            stopping.set()
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110 - it asks what others did
-            await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-def all_answered(api_server: Requests) -> Callable[..., Awaitable[None]]:
-    async def wait(*names: str) -> None:
-        await until(lambda: all(api_server.answer_to(name) for name in names))
-
-    return wait
+from support.door import Requests, asked, running, until
 
 
 async def test_a_request_is_answered_with_a_chain_for_its_key(

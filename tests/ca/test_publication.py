@@ -3,10 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from ca.creation import create
 from ca.metrics import Metrics
@@ -14,23 +11,16 @@ from ca.publication import Publication
 from ca.reports import Reports
 from ca.storage import LiveMaterial
 from ca.trust import TRUST_BUNDLE_NAME
-from kube.client import Client, connected
+from kube.client import Client
 from kube.configuration import LiveConfiguration
 from kube.failures import NotFound
 from kube.resources import CLUSTER_TRUST_BUNDLES
 from proa.clock import system_clock
 from proa.identity import TrustDomain
-from support.api_server import ApiServer, running_api_server
+from support.api_server import ApiServer
 from support.reaching import reached
 
 BUNDLE = f"/apis/certificates.k8s.io/v1/clustertrustbundles/{TRUST_BUNDLE_NAME}"
-
-
-@pytest.fixture
-async def api_server() -> AsyncIterator[ApiServer]:
-    async with running_api_server() as server:
-        await server.put("/api/v1/namespaces/proa-system/configmaps/proa", data={"mesh.yaml": "{}"})
-        yield server
 
 
 class Replica:
@@ -63,12 +53,6 @@ async def leading(replica: Replica) -> AsyncIterator[None]:
         stopping.set()
         async with asyncio.timeout(2):
             await task
-
-
-@pytest.fixture
-async def client(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Client]:
-    async with connected(api_server.kubeconfig(tmp_path)) as client:
-        yield client
 
 
 async def published(client: Client) -> str:

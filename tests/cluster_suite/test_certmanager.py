@@ -107,7 +107,7 @@ def test_a_revision_is_certified_by_cert_manager_and_a_renewed_leaf_comes_into_f
         eventually(lambda: served(mesh, webhook) == {renewed}, "its being served", KUBELETS_SECONDS, pause=1)
         pods.some_more()
     assert pods.refused == []
-    assert [each["metadata"]["name"] for each in revision.json("pods") if not carries(each)] == []
+    assert [each["metadata"]["name"] for each in pods.pods() if not carries(each)] == []
     assert trusted(mesh, webhook) == secret(mesh, root)["tls.crt"]
 
 

@@ -21,8 +21,9 @@ from kube.failures import ApiRefused
 from kube.resources import PODS
 from proa import names
 from proa.errors import Invalid
-from proa.mesh import MeshConfiguration
+from proa.mesh import MeshConfiguration, mesh_configuration
 from support.kubectl import GONE, Kubectl, eventually
+from support.registrations import takes_namespace, takes_pod
 from webhook.decision import Inject, Subject, decision
 from webhook.decoding import converted
 from webhook.pod import Pod
@@ -110,13 +111,118 @@ def cluster(kubectl: Kubectl) -> Iterator[Cluster]:
         yield made
 
 
+@dataclass(frozen=True)
+class Configured:
+    """A configuration whose registration is in force for namespaces of its own."""
+
+    name: str
+    document: str
+    homes: tuple[dict[str, str], ...]
+    pods: tuple[dict[str, Any], ...]
+
+
+INJECT: Final = names.INJECT
+ISTIO: Final = "sidecar.istio.io/inject"
+JOB: Final = {"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "1", "controller": True}
+CONFIGURED: Final = (
+    Configured(
+        "policy",
+        """
+injection:
+  policy: enabled
+  never: {pods: {matchLabels: {app: legacy}}, namespaces: {matchLabels: {team: infra}}}
+  owners: {Job: disabled}
+""",
+        ({}, {"team": "infra"}, {INJECT: "disabled"}, {INJECT: "enabled"}),
+        (
+            {},
+            {"labels": {"app": "legacy"}},
+            {"labels": {"app": "legacy"}, "annotations": {INJECT: "enabled"}},
+            {"annotations": {INJECT: "disabled"}},
+            {"ownerReferences": [JOB]},
+            {"ownerReferences": [{**JOB, "controller": False}]},
+            {"ownerReferences": [{key: value for key, value in JOB.items() if key != "controller"}]},
+        ),
+    ),
+    Configured(
+        "always",
+        """
+injection:
+  always: {pods: {matchExpressions: [{key: app, operator: NotIn, values: [x]}]}, namespaces: {matchLabels: {team: web}}}
+  never: {pods: {matchExpressions: [{key: app, operator: Exists}]}}
+""",
+        ({}, {"team": "web"}, {INJECT: "false"}),
+        ({}, {"labels": {"app": "x"}}, {"annotations": {INJECT: "yes"}}),
+    ),
+    Configured(
+        "istio",
+        "vocabulary: istio",
+        (
+            {},
+            {"istio-injection": "enabled"},
+            {"istio-injection": "disabled"},
+            {"istio.io/rev": "default"},
+            {"istio.io/rev": "gone"},
+            {INJECT: "disabled", "istio-injection": "enabled"},
+        ),
+        (
+            {},
+            *({"labels": {ISTIO: value}} for value in ("true", "false", "yes", "")),
+            *({"annotations": {ISTIO: value}} for value in ("true", "false", "yes", "")),
+            {"labels": {ISTIO: "true"}, "annotations": {INJECT: "disabled"}},
+            {"annotations": {ISTIO: "true", INJECT: "disabled"}},
+            {"labels": {"istio.io/rev": "default"}},
+            {"labels": {"istio.io/rev": "gone"}},
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize("configured", CONFIGURED, ids=lambda each: each.name)
+async def test_the_api_server_asks_what_the_model_of_it_says(kubectl: Kubectl, configured: Configured) -> None:
+    """`support.registrations` reads selectors and CEL as the API server does: what is proved by it holds there."""
+    run = secrets.token_hex(4)
+    mark = {"proa.test/run": run}
+    homes = {f"test-{run}-{number}": {**labels, **mark} for number, labels in enumerate(configured.homes)}
+    configuration = mesh_configuration(configured.document)
+    cluster = Cluster(kubectl, f"{run}.example/", {})
+    made: Any = registration(Revision(), configuration=configuration)
+    made["metadata"]["name"] += f"-{run}"
+    for entry in made["webhooks"]:
+        entry["failurePolicy"] = "Fail"
+        entry["clientConfig"]["service"]["name"] = "there-is-none"
+        entry["namespaceSelector"]["matchExpressions"].append(
+            {"key": "proa.test/run", "operator": "In", "values": [run]}
+        )
+    with ExitStack() as cleanup:
+        cleanup.callback(kubectl, "delete", "namespace", *homes, *GONE)
+        kubectl.create(*(namespace(name, cluster.disguised(labels)) for name, labels in homes.items()))
+        for name in homes:
+            inside = kubectl.within(name)
+            eventually(lambda inside=inside: inside("get", "serviceaccount", "default", "--ignore-not-found"), name)
+        cleanup.callback(kubectl, "delete", "mutatingwebhookconfiguration", made["metadata"]["name"], *GONE)
+        kubectl.create(cluster.disguised(made))
+        sure = kubectl.within(next(iter(homes)))
+        eventually(lambda: refused(sure, cluster.disguised(f"{INJECT}=enabled")), "the registration's being in force")
+        async with connected(kubectl.kubeconfig) as client:
+            for (name, labels), metadata in product(homes.items(), configured.pods):
+                pod = {"metadata": metadata, "spec": {"containers": [{"name": "app", "image": "x"}]}}
+                entries = [
+                    each["name"]
+                    for each in made["webhooks"]
+                    if takes_namespace(each, name, labels) and takes_pod(each, name, pod)
+                ]
+                found = await cluster.matched(client, name, {**pod, "metadata": dict(metadata)})
+                assert ([] if found is None else [found]) == entries, (labels, metadata)
+
+
 def namespace(name: str, labels: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def refused(kubectl: Kubectl) -> bool:
+def refused(kubectl: Kubectl, labels: str = "a=b") -> bool:
     try:
-        kubectl("run", "probe", "--image=x", "--dry-run=server")
+        kubectl("run", "probe", "--image=x", "--dry-run=server", f"--labels={labels}")
     except AssertionError as failed:
         return "failed calling webhook" in str(failed)
     return False

@@ -12,9 +12,17 @@ from installation.preflight import PREFLIGHT
 from installation.rehearsal import Bare, Injected, Rejected
 from installation.rights import Right
 from installation.state import BadConfiguration, Installation, NoConfiguration
-from installation.survey import Cluster, Entry, Namespace, Node, Unread
+from installation.survey import Cluster, Entry, Namespace, Node, Unread, entries
 from kube.resources import CERT_MANAGER_CERTIFICATES, ISSUERS, NAMESPACES, POD_CERTIFICATE_REQUESTS
-from proa.mesh import MeshConfiguration
+from proa.mesh import MeshConfiguration, mesh_configuration
+from webhook.registration import Revision, registration
+
+
+def asked(document: str = "{}") -> tuple[Entry, ...]:
+    """The entries of a registration that is made of a configuration, and trusted."""
+    found = entries(registration(Revision(), configuration=mesh_configuration(document)))
+    return tuple(dataclasses.replace(each, trusted="eA==") for each in found)
+
 
 SOUND = Cluster(
     version="v1.37.0",
@@ -22,9 +30,7 @@ SOUND = Cluster(
     denied=(),
     nodes=(Node("one", ready=True, system="linux", kernel="6.1.0-18-amd64", kubelet="v1.37.0"),),
     namespaces=(Namespace("shop", {"proa.dev/inject": "enabled"}, {}, terminating=False),),
-    entries=(
-        Entry("proa-webhook", "namespace.closed.default.webhook.proa.dev", {}, {}, "proa-system/proa-webhook", "eA=="),
-    ),
+    entries=asked(),
 )
 WEBHOOK = Deployment("proa-webhook", wanted=2, updated=2, available=2, total=2, observed=True, version="0.1.0")
 AUTHORITY = dataclasses.replace(WEBHOOK, name="proa-ca")
@@ -59,6 +65,7 @@ ISTIO = entry(
     "istio-sidecar-injector", "namespace.sidecar-injector.istio.io", {"matchLabels": {"istio-injection": "enabled"}}
 )
 LINKERD = entry("linkerd-proxy-injector-webhook-config", "linkerd-proxy-injector.linkerd.io")
+SOUND_ENTRIES = asked()
 FORBIDDING = {"proa.dev/inject": "enabled", "pod-security.kubernetes.io/enforce": "baseline"}
 FAULTS: dict[str, list[dict[str, Any]]] = {
     "kubernetes_too_old": [{"version": "v1.36.4"}, {"version": "?"}],
@@ -113,6 +120,13 @@ FAULTS_INSTALLED: dict[str, list[dict[str, Any]]] = {
                 SOUND, entries=(entry("proa-webhook", "a", service="proa-system/proa-webhook", trusted=""),)
             )
         }
+    ],
+    "registration_outdated": [
+        {"configuration": mesh_configuration("injection: {policy: enabled}")},
+        {"configuration": mesh_configuration("vocabulary: istio")},
+        {"configuration": mesh_configuration("injection: {never: {pods: {matchLabels: {app: legacy}}}}")},
+        {"cluster": dataclasses.replace(SOUND, entries=asked("injection: {enforce: [pay]}"))},
+        {"cluster": dataclasses.replace(SOUND, entries=SOUND_ENTRIES[1:])},
     ],
     "registration_orphaned": [
         {

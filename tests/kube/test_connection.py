@@ -7,18 +7,26 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ca.authority import CertificateAuthority, self_signed_authority
+from ca.bundle import credential_bundle
+from ca.csr import stub_request
+from ca.profile import ServingLeaf
+from ca.randomness import new_key
 from kube.calls import Call
 from kube.client import Client, connected
 from kube.connection import opened
 from kube.failures import Unauthenticated, Unreachable
 from kube.resources import PODS
 from proa import names
+from proa.clock import system_clock
 from proa.errors import Invalid
+from proa.identity import TrustDomain
 from support.api_server import ApiServer, kubeconfig
 from support.sidecars import Authority
 
@@ -98,6 +106,29 @@ async def test_a_certificate_for_another_host(config: Any, authority_of_tests: A
     assert "tls-server-name" in error.remedy
 
 
+async def test_a_cluster_ca_that_is_replaced_is_trusted_without_a_restart(config: Any, tmp_path: Path) -> None:
+    old, new = (self_signed_authority(TrustDomain("cluster.local"), system_clock) for _ in range(2))
+    tls, trusted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), tmp_path / "ca.crt"
+
+    def replace(content: str) -> None:
+        (tmp_path / "next").write_text(content)
+        (tmp_path / "next").replace(trusted)
+
+    replace(old.trust_bundle)
+    tls.load_cert_chain(served(old, tmp_path))
+    answer = b'HTTP/1.1 200 OK\r\nContent-Length: 24\r\n\r\n{"gitVersion":"v1.37.2"}'
+    files = {"certificate-authority": str(trusted)}
+    async with talking(answer, tls) as port, connected(config(f"https://127.0.0.1:{port}", **files)) as client:
+        assert await client.version() == "v1.37.2"
+        tls.load_cert_chain(served(new, tmp_path))
+        with pytest.raises(Unreachable, match="not trusted"):
+            await client.version()
+        replace(new.trust_bundle)
+        assert await client.version() == "v1.37.2"
+        replace("not a certificate")
+        assert await client.version() == "v1.37.2", "the last that could be used"
+
+
 async def test_a_server_that_speaks_no_tls(config: Any) -> None:
     async with talking(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         error = await failure(config(f"https://127.0.0.1:{port}"))
@@ -164,6 +195,14 @@ async def test_without_a_kubeconfig_the_environments_is_taken(
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'absent'}{os.pathsep}{api_server.kubeconfig(tmp_path)}")
     async with connected() as client:
         assert await client.list(PODS) == ()
+
+
+def served(authority: CertificateAuthority, directory: Path) -> Path:
+    """The key and certificate of a server on this machine."""
+    key, bundle = new_key(), directory / "server.pem"
+    chain = authority.sign(stub_request(key), ServingLeaf(addresses=(IPv4Address("127.0.0.1"),)))
+    bundle.write_text(credential_bundle(key, chain))
+    return bundle
 
 
 def served_by(authority: Authority, directory: Path) -> ssl.SSLContext:

@@ -19,10 +19,22 @@ from proa.mesh import (
     PeerTls,
     Proxy,
     Resources,
+    Vocabulary,
     mesh_configuration,
 )
 
-KEYS = ("trustDomain", "peerTls", "ipFamily", "proxy", "init", "certificate", "discovery", "neverInjectNamespaces")
+KEYS = (
+    "trustDomain",
+    "vocabulary",
+    "peerTls",
+    "ipFamily",
+    "proxy",
+    "init",
+    "certificate",
+    "discovery",
+    "injection",
+    "neverInjectNamespaces",
+)
 INNER = (
     "kind",
     "configMap",
@@ -59,6 +71,7 @@ resources = st.builds(
 configurations = st.builds(
     MeshConfiguration,
     trust_domain=st.text("az09._-", min_size=1, max_size=255),
+    vocabulary=st.sampled_from(Vocabulary),
     peer_tls=st.sampled_from(PeerTls),
     ip_family=st.sampled_from(IpFamily),
     proxy=st.builds(
@@ -102,6 +115,7 @@ def test_an_empty_document_is_a_mesh_of_defaults(document: str | bytes) -> None:
 def test_every_field_can_be_set() -> None:
     document = b"""
 trustDomain: example.org
+vocabulary: istio
 peerTls: strict
 ipFamily: ipv4
 proxy:
@@ -123,6 +137,7 @@ neverInjectNamespaces: []
         access_log=AccessLog.OFF,
         resources=Resources(requests={"cpu": "2"}, limits={"example.com/gpu": "1"}),
     )
+    assert read.vocabulary is Vocabulary.ISTIO
     assert (read.trust_domain, read.peer_tls, read.ip_family) == ("example.org", PeerTls.STRICT, IpFamily.IPV4)
     assert (read.init.image, read.init.resources) == ("other", Resources(limits={"memory": "1.5Gi"}))
     assert read.certificate.lifetime_seconds == 3600
@@ -138,6 +153,7 @@ def test_every_configuration_is_read_back_from_its_own_text(configuration: MeshC
 def test_every_mistake_is_told_at_once_by_its_path() -> None:
     document = """
 trustDomain: Cluster.Local
+vocabulary: linkerd
 peerTls: STRICT
 ipFamily: ipv6
 proxy:
@@ -157,6 +173,7 @@ colour: red
 """
     assert {each.field for each in problems(document)} == {
         "trustDomain",
+        "vocabulary",
         "peerTls",
         "ipFamily",
         "proxy.image",

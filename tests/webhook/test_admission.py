@@ -83,11 +83,11 @@ def test_what_is_not_the_creation_of_a_pod_is_refused(
         ),
         (
             {"spec": {"containers": [{"name": "a"}]}, "metadata": {"labels": {"proa.dev/inject": True}}},
-            "metadata.labels['proa.dev/inject']: found a boolean, allowed: text",
+            "metadata.labels['proa.dev/inject']: found true, allowed: text, in quotes",
         ),
         (
             {"spec": {"containers": [{"name": "a"}]}, "metadata": {"annotations": {"proa.dev/status": None}}},
-            "metadata.annotations['proa.dev/status']: found null, allowed: text",
+            "metadata.annotations['proa.dev/status']: found nothing, allowed: text, in quotes",
         ),
         (
             {"spec": {"containers": [{"name": "a"}]}, "metadata": {"labels": {"proa.dev/inject": "on"}}},

@@ -1,8 +1,9 @@
 import asyncio
+import random
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from webhook.serving import Serving
 
 NAME = "proa-webhook.proa-system.svc"
 ROOT = Root()
+LARGE = b"GET /large HTTP/1.1\r\nHost: webhook\r\n\r\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: webhook\r\n\r\n"
 
 
@@ -30,8 +32,12 @@ async def listening(serving: Serving, lag: float = 0.0) -> AsyncIterator[tuple[t
     async def ok(_: web.Request) -> web.Response:
         return web.Response(text="ok")
 
+    async def large(_: web.Request) -> web.Response:
+        return web.Response(body=bytes(1024 * 1024))
+
     served = web.Application()
     served.router.add_get("/", ok)
+    served.router.add_get("/large", large)
     door, stopping = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
     address = door.getsockname()
     task = asyncio.create_task(https_service(served, door, serving.tls, lag)(stopping))
@@ -140,3 +146,90 @@ async def test_a_hundred_clients_at_once_are_all_answered(serving: Serving) -> N
 
     async with listening(serving) as (address, _):
         assert await asyncio.gather(*(one() for _ in range(100))) == [b"200"] * 100
+
+
+async def test_who_takes_no_answers_is_hung_up_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.connections.WRITE_SECONDS", 0.1)
+    monkeypatch.setattr("webhook.connections.CONNECTIONS", 1)
+    async with listening(serving) as (address, _):
+        _, greedy = await opened(address)
+
+        async def ask() -> None:
+            while True:
+                greedy.write(LARGE * 32)
+                await greedy.drain()
+
+        # It never reads: its stream's buffer fills, then the kernel's, then the server's.
+        asking = asyncio.create_task(ask())
+        connection = await asyncio.wait_for(opened(address), 10)
+        assert await status(*connection) == b"200"
+        asking.cancel()
+        connection[1].close()
+        greedy.transport.abort()
+
+
+HOSTILE = [
+    b"\x00" * 100,
+    b"GET",
+    b"\r\n" * 50,
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+    b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+    b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5_000 + b"\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" + b"\x81" * 1000,
+]
+
+
+async def sent_and_left(address: tuple[str, int], said: bytes) -> None:
+    """Sends it and stays until it is hung up on, or for a moment."""
+    reader, writer = await opened(address)
+    with suppress(OSError, TimeoutError):
+        writer.write(said)
+        async with asyncio.timeout(0.2):
+            await reader.read()
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize("said", HOSTILE, ids=range(len(HOSTILE)))
+async def test_after_whatever_is_no_request_the_place_is_given_back_and_the_next_is_answered(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr("webhook.connections.CONNECTIONS", 1)
+    async with listening(serving) as (address, _):
+        for _ in range(3):
+            await sent_and_left(address, said)
+        connection = await asyncio.wait_for(opened(address), 5)
+        assert await asyncio.wait_for(status(*connection), 5) == b"200"
+        connection[1].close()
+
+
+async def test_after_bytes_at_random_the_places_are_all_there(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(0)  # noqa: S311 - noise, the same each time
+    monkeypatch.setattr("webhook.connections.CONNECTIONS", 1)
+    async with listening(serving) as (address, _):
+        for number in range(60):
+            noise = bytearray(REQUEST + chance.randbytes(chance.randrange(40)))
+            noise[chance.randrange(len(noise))] = chance.randrange(256)
+            if number % 3:
+                reader, writer = await opened(address)
+            else:
+                # Before the handshake: the noise is the handshake.
+                reader, writer = await asyncio.open_connection(*address)
+            writer.write(noise)
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await reader.read()
+            writer.transport.abort()
+        connection = await asyncio.wait_for(opened(address), 5)
+        assert await status(*connection) == b"200"
+        third = asyncio.create_task(opened(address))
+        assert await status(*connection) == b"200"
+        assert not third.done(), "not one place too many was given back"
+        connection[1].close()
+        (await asyncio.wait_for(third, 5))[1].close()

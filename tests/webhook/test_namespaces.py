@@ -64,9 +64,9 @@ async def test_one_that_does_not_arrive_is_not_waited_for_long(known: Known, mon
     assert await Namespaces(known).arrival("gone") is None
 
 
-def test_only_our_own_labels_are_kept() -> None:
+def test_all_labels_are_kept_as_the_configuration_may_select_by_any() -> None:
     labels = {**ENABLED, "kubernetes.io/metadata.name": "shop", "team": "a", "proa.device/x": "y"}
-    assert labels_of({"metadata": {"name": "shop", "labels": labels}}) == ENABLED
+    assert labels_of({"metadata": {"name": "shop", "labels": labels}}) == labels
 
 
 @given(st.none() | st.dictionaries(st.text(), st.none() | st.dictionaries(st.text(), st.text())))

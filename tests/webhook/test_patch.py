@@ -62,7 +62,9 @@ def expected(pod: Any, added: Sidecar) -> Any:
     result = copy.deepcopy(pod)
     result["metadata"] = result.get("metadata") or {}
     annotations = {key: json.loads(bytes(value)) for key, value in added.annotations.items()}
-    result["metadata"]["annotations"] = (result["metadata"].get("annotations") or {}) | annotations
+    annotations = {names.DEFAULT_CONTAINER: pod["spec"]["containers"][0]["name"]} | annotations
+    own = {key: value for key, value in (result["metadata"].get("annotations") or {}).items() if key not in FILES}
+    result["metadata"]["annotations"] = annotations | own
     ours = [json.loads(bytes(added.init)), json.loads(bytes(added.proxy))]
     result["spec"]["initContainers"] = ours + (result["spec"].get("initContainers") or [])
     volumes = [json.loads(bytes(volume)) for volume in added.volumes]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from proxy.probes import Protocol
 from webhook.kubelet import port_number, request_target
 from webhook.pod import ContainerPort, Pod
+from webhook.position import Position
 from webhook.probes import rewriting
 from webhook.review import Response
 
@@ -148,22 +149,58 @@ def test_a_named_port_is_one_of_the_same_container() -> None:
     assert [(backend, port) for _, backend, port, _ in asked(pod)] == [(Protocol.HTTP, 80), (Protocol.TCP, 90)]
 
 
-@pytest.mark.parametrize(("kind", "handler"), [("httpGet", {"port": "web"}), ("tcpSocket", {"port": "web"})])
-def test_a_port_whose_name_nobody_has_is_refused(
-    kind: str, handler: Any, review_of: Callable[..., bytes], answer: Callable[..., Response]
+@pytest.mark.parametrize("kind", ["httpGet", "tcpSocket"])
+def test_a_port_whose_name_nobody_has_is_left_alone_with_a_warning_and_the_others_are_not(
+    kind: str, review_of: Callable[..., bytes], answer: Callable[..., Response]
 ) -> None:
     containers = [
-        {"name": "app", "ports": [{"name": "http", "containerPort": 80}], "readinessProbe": {kind: handler}},
-        {"name": "other", "ports": [{"name": "web", "containerPort": 81}], "livenessProbe": {kind: {"port": "x"}}},
+        {
+            "name": "app",
+            "ports": [{"name": "http", "containerPort": 80}],
+            "readinessProbe": {kind: {"port": "web"}},
+            "livenessProbe": {kind: {"port": "http"}},
+        },
         {"name": "bare", "lifecycle": {"preStop": {"httpGet": {"port": "x"}}}},
     ]
     response = answer(review_of({"spec": {"containers": containers}}))
-    assert not response.allowed
-    assert response.status is not None
-    ports = "allowed: a number, or the name of a port of the same container"
-    assert f"spec.containers[0].readinessProbe.{kind}.port: found 'web', {ports} (http)" in response.status.message
-    assert f"spec.containers[1].livenessProbe.{kind}.port: found 'x', {ports} (web)" in response.status.message
-    assert f"spec.containers[2].lifecycle.preStop.httpGet.port: found 'x', {ports} (" in response.status.message
+    assert response.allowed
+    left = "is left as it is: no port of the container has the name"
+    assert response.warnings == (
+        f"spec.containers[0].readinessProbe.{kind}.port {left} 'web' (http)",
+        f"spec.containers[1].lifecycle.preStop.httpGet.port {left} 'x' (it names none)",
+    )
+    assert response.patch is not None
+    changed = [each["path"] for each in json.loads(response.patch) if "Probe" in each["path"]]
+    assert changed
+    assert all(path.startswith("/spec/containers/0/livenessProbe/") for path in changed)
+
+
+def starting_with(*init: dict[str, Any]) -> Pod:
+    listed = [{"name": f"init-{number}", "restartPolicy": "Always", **each} for number, each in enumerate(init)]
+    return msgspec.convert({"spec": {"containers": [{"name": "app"}], "initContainers": listed}}, Pod)
+
+
+def test_what_starts_before_the_proxy_does_not_wait_for_it_to_be_asked() -> None:
+    probes = {place: {"tcpSocket": {"port": 80}} for place in PLACES}
+    hook = {"lifecycle": {"postStart": {"httpGet": {"port": 80}}}}
+    pod = starting_with({**probes, **hook}, probes)
+    found = rewriting(pod, Position("", "", early=1, held=True))
+    paths = {operation.path.rpartition("/")[0] for operation in found.operations}
+    assert paths == {
+        "/spec/initContainers/0/readinessProbe",
+        "/spec/initContainers/0/livenessProbe",
+        *(f"/spec/initContainers/1/{place}" for place in PLACES),
+    }
+    left = [warning.partition(" is left as it is")[0] for warning in found.warnings]
+    assert left == ["spec.initContainers[0].startupProbe", "spec.initContainers[0].lifecycle.postStart"]
+    assert not rewriting(pod).warnings
+
+
+def test_a_hook_that_may_run_before_a_regular_sidecar_does_is_warned_of() -> None:
+    pod = pod_with({"lifecycle": {"postStart": {"httpGet": {"port": 80}}}})
+    (warning,) = rewriting(pod, Position("", "", early=0, held=False)).warnings
+    assert warning.startswith("spec.containers[0].lifecycle.postStart may fail at first")
+    assert "proa.dev/hold" in warning
 
 
 @pytest.mark.parametrize(

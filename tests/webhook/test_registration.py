@@ -1,6 +1,6 @@
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from typing import Any
@@ -12,14 +12,26 @@ from hypothesis import strategies as st
 from proa import names
 from proa.errors import Invalid
 from proa.mesh import MeshConfiguration
+from support.registrations import Labels, selected, takes_namespace, takes_pod
 from webhook.decision import Inject, Leave, NamespaceUnknown, Subject, decision, opted_in
 from webhook.decoding import converted
 from webhook.pod import Pod
 from webhook.registration import NAMESPACE_PATH, NEVER_MATCHED, Revision, Trust, registration
 
-Labels = Mapping[str, str]
 WISHES = (None, "enabled", "true", "disabled", "false", "yes", "")
 REVISIONS = tuple(map(Revision, ("", "canary", "stable")))
+WAYS = (
+    "pod-label",
+    "namespace",
+    "pod-annotation",
+    "pod-annotation-only",
+    "enforced",
+    "configured",
+    "configured-namespace",
+    "istio-namespace",
+    "istio-revision",
+    "istio-pod-revision",
+)
 NAMESPACES = ("demo", *NEVER_MATCHED)
 
 
@@ -28,35 +40,13 @@ def labels(**values: str | None) -> dict[str, str]:
     return {keys[key]: value for key, value in values.items() if value is not None}
 
 
-def holds(requirement: Any, found: Labels) -> bool:
-    """As the API server reads a requirement (apimachinery's labels.Requirement.Matches)."""
-    value = found.get(requirement["key"])
-    match requirement["operator"]:
-        case "In":
-            return value is not None and value in requirement["values"]
-        case "NotIn":
-            return value is None or value not in requirement["values"]
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case operator:
-            raise AssertionError(operator)
-
-
-def selected(selector: Any, found: Labels) -> bool:
-    assert set(selector) == {"matchExpressions"}
-    return all(holds(requirement, found) for requirement in selector["matchExpressions"])
-
-
 def matching(namespace: str, namespace_labels: Labels, pod_labels: Labels) -> list[Any]:
-    """The entries of all revisions that select a pod: CEL is the API server's (tests/cluster_suite)."""
-    found = {**namespace_labels, "kubernetes.io/metadata.name": namespace}
+    """The entries of all revisions that select a pod."""
     return [
         entry
         for revision in REVISIONS
         for entry in webhooks(revision)
-        if selected(entry["namespaceSelector"], found) and selected(entry["objectSelector"], pod_labels)
+        if takes_namespace(entry, namespace, namespace_labels) and selected(entry["objectSelector"], pod_labels)
     ]
 
 
@@ -87,16 +77,9 @@ def outcome(namespace: str, namespace_labels: Labels | None, pod_labels: Labels,
 
 
 def asked(entry: Any, annotation: str | None) -> bool:
-    """What the entry's conditions on the annotation say. That the CEL says it is proved on the API server."""
-    opted_out = annotation in ("disabled", "false")
-    by_name = {
-        "annotated": annotation is not None,
-        "not-opted-out": not opted_out,
-        "not-host-network": True,
-        "not-windows": True,
-        "not-injected": True,
-    }
-    return all(by_name[condition["name"]] for condition in entry["matchConditions"])
+    """What the entry's conditions on the annotation say."""
+    pod = {"metadata": {"annotations": labels(inject=annotation)}, "spec": {"containers": [{"name": "app"}]}}
+    return takes_pod({**entry, "objectSelector": {"matchExpressions": []}}, "demo", pod)
 
 
 def test_any_pair_of_labels_matches_at_most_one_entry_of_all_revisions() -> None:
@@ -178,14 +161,7 @@ def test_no_entry_is_ever_renamed_or_dropped() -> None:
     # An upgrade by server-side apply could not: the entry is the caBundle's writer's too, and what it would leave of
     # it has neither sideEffects nor a service (tried on a 1.37 API server: 422).
     assert [entry["name"] for entry in webhooks(Revision())] == [
-        "pod-label.closed.default.webhook.proa.dev",
-        "namespace.closed.default.webhook.proa.dev",
-        "pod-annotation.closed.default.webhook.proa.dev",
-        "pod-annotation-only.closed.default.webhook.proa.dev",
-        "pod-label.open.default.webhook.proa.dev",
-        "namespace.open.default.webhook.proa.dev",
-        "pod-annotation.open.default.webhook.proa.dev",
-        "pod-annotation-only.open.default.webhook.proa.dev",
+        f"{way}.{on_failure}.default.webhook.proa.dev" for on_failure in ("closed", "open") for way in WAYS
     ]
 
 

@@ -35,7 +35,7 @@ def test_a_genuine_review_is_read(review_of: Callable[..., bytes], ordinary_pod:
         (b"null", "body", "null"),
         (b"{}", "apiVersion", "nothing"),
         (b'{"apiVersion": 1}', "apiVersion", "a whole number"),
-        (b'{"apiVersion": "admission.k8s.io/v1beta1", "kind": "AdmissionReview"}', "apiVersion", "v1beta1"),
+        (b'{"apiVersion": "admission.k8s.io/v2", "kind": "AdmissionReview"}', "apiVersion", "v2"),
         (b'{"apiVersion": "admission.k8s.io/v1"}', "kind", "nothing"),
         (b'{"apiVersion": "admission.k8s.io/v1", "kind": "ConversionReview"}', "kind", "ConversionReview"),
         (b'{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}', "request", "null"),
@@ -93,3 +93,14 @@ def test_a_failure_is_a_status_that_kubernetes_clients_print() -> None:
         "reason": "RequestEntityTooLarge",
         "message": "too much",
     }
+
+
+@pytest.mark.parametrize("version", ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"])
+def test_a_review_is_answered_in_the_version_it_came_in_whatever_its_request_says(
+    review_of: Callable[..., bytes], version: str
+) -> None:
+    body = json.loads(review_of({}, apiVersion="something/else")) | {"apiVersion": version}
+    request = admission_request(json.dumps(body).encode())
+    sent = json.loads(review(Response(uid=request.uid, allowed=True, audit_annotations={}), request.api_version))
+    assert (sent["apiVersion"], sent["kind"]) == (version, "AdmissionReview")
+    assert sent["response"]["uid"] == body["request"]["uid"]

@@ -49,7 +49,7 @@ def test_a_url_is_called_by_its_host() -> None:
     ("break_it", "reason"),
     [
         (lambda found: found["webhooks"].clear(), "it has no entries"),
-        (lambda found: found["webhooks"][3]["clientConfig"].pop("caBundle"), "1 of its 8 entries have no caBundle"),
+        (lambda found: found["webhooks"][3]["clientConfig"].pop("caBundle"), "1 of its 20 entries have no caBundle"),
         (lambda found: found["webhooks"][0]["clientConfig"].pop("service"), "clientConfig: found nothing"),
         (lambda found: found["webhooks"][0]["clientConfig"].update(caBundle="AAAA"), "caBundle: found no certificate"),
     ],

@@ -40,7 +40,7 @@ def labels(namespace: str) -> dict[str, str] | None:
 def injector(configuration: MeshConfiguration) -> Injector:
     fixed = template(configuration)
 
-    async def arrival(_: str) -> None:
+    async def arrival(_: str, _seconds: float) -> None:
         return None
 
     return Injector(lambda: fixed, labels, arrival, Metrics(), lambda: False)
@@ -121,7 +121,7 @@ async def test_a_pod_of_an_unknown_namespace_is_nobodys_to_refuse(
 async def test_a_namespace_that_arrives_in_time_decides(
     injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
 ) -> None:
-    async def arrival(_: str) -> dict[str, str]:
+    async def arrival(_: str, _seconds: float) -> dict[str, str]:
         return {names.INJECT: "enabled"}
 
     async with TestClient(TestServer(routes(replace(injector, arrival=arrival)))) as client:
@@ -132,7 +132,7 @@ async def test_a_namespace_that_arrives_in_time_decides(
 async def test_a_pod_that_decides_for_itself_waits_for_no_namespace(
     injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
 ) -> None:
-    async def arrival(namespace: str) -> dict[str, str]:
+    async def arrival(namespace: str, _seconds: float) -> dict[str, str]:
         raise AssertionError(namespace)
 
     pod = {**ordinary_pod, "metadata": {"labels": {names.INJECT: "true"}}}
@@ -239,7 +239,7 @@ async def test_a_body_without_a_length_is_bounded_too(client: Any) -> None:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhook.server._READ_SECONDS", 0.05)
+    monkeypatch.setattr("webhook.bodies.READ_SECONDS", 0.05)
 
     async def dripping() -> AsyncIterator[bytes]:
         yield b"{"
@@ -271,6 +271,128 @@ async def test_decisions_are_counted_by_rule_and_timed(
     assert 'proa_injection_total{decision="unreadable",reason="400"} 1.0' in lines
     assert "proa_injection_duration_seconds_count 2.0" in lines
     assert any(line.startswith('proa_injection_duration_seconds_bucket{le="0.0001"}') for line in lines)
+
+
+async def test_a_review_of_the_older_version_is_answered_in_it(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    body = json.loads(review_of(ordinary_pod)) | {"apiVersion": "admission.k8s.io/v1beta1"}
+    _, sent = await answer_to(client, json.dumps(body).encode())
+    assert sent["apiVersion"] == "admission.k8s.io/v1beta1"
+    assert sent["response"]["uid"] == body["request"]["uid"]
+    assert sent["response"]["patchType"] == "JSONPatch"
+
+
+async def test_a_namespace_is_waited_for_within_half_of_the_callers_patience(
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    waited: list[float] = []
+
+    async def arrival(_: str, seconds: float) -> None:
+        waited.append(seconds)
+
+    body = review_of(ordinary_pod, namespace="new")
+    async with TestClient(TestServer(routes(replace(injector, arrival=arrival)))) as client:
+        for query in ("?timeout=1s", "?timeout=20s"):
+            async with client.post(f"/inject{query}", data=body, headers=JSON) as answer:
+                assert answer.status == 503
+    assert 0.3 < waited[0] <= 0.5
+    assert 9 < waited[1] <= 10
+
+
+async def test_a_timeout_that_is_no_duration_is_named(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    async with client.post("/inject?timeout=soon", data=review_of(ordinary_pod), headers=JSON) as answer:
+        assert (answer.status, (await answer.json())["message"][:22]) == (400, "timeout: found 'soon',")
+
+
+async def test_a_review_that_comes_whole_after_its_callers_patience_is_not_begun(
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def current() -> Template:
+        raise AssertionError("begun")
+
+    times = iter((100.0, 100.0, 105.0))
+    monkeypatch.setattr("webhook.server.monotonic", lambda: next(times))
+    async with (
+        TestClient(TestServer(routes(replace(injector, current=current)))) as client,
+        client.post("/inject?timeout=5s", data=review_of(ordinary_pod), headers=JSON) as answer,
+    ):
+        assert (answer.status, (await answer.json())["reason"]) == (504, "Timeout")
+        assert "Retry-After" not in answer.headers
+
+
+async def test_a_body_is_not_waited_for_beyond_its_callers_patience(client: Any) -> None:
+    async def dripping() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with client.post("/inject?timeout=50ms", data=dripping(), headers=JSON) as answer:
+        assert answer.status == 408
+
+
+async def test_no_more_reviews_wait_for_their_namespace_than_there_is_room_for(
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhook.server.WAITING", 2)
+    waiting, arrived = asyncio.Semaphore(0), asyncio.Event()
+
+    async def arrival(_: str, _seconds: float) -> dict[str, str]:
+        waiting.release()
+        await arrived.wait()
+        return {names.INJECT: "enabled"}
+
+    unknown = review_of(ordinary_pod, namespace="new")
+    async with TestClient(TestServer(routes(replace(injector, arrival=arrival)))) as client:
+        first = [asyncio.create_task(answer_to(client, unknown)) for _ in range(2)]
+        await waiting.acquire()
+        await waiting.acquire()
+        async with client.post("/inject", data=unknown, headers=JSON) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
+            assert (await answer.json())["reason"] == "TooManyRequests"
+        assert (await answer_to(client, review_of(ordinary_pod)))[0] == 200, "who waits for nothing is answered"
+        arrived.set()
+        assert [status for status, _ in await asyncio.gather(*first)] == [200, 200]
+        assert (await answer_to(client, unknown))[0] == 200, "the places were given back"
+
+
+async def test_large_bodies_share_a_room_and_small_ones_need_none(
+    client: Any, review_of: ReviewOf, ordinary_pod: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhook.bodies.LARGE_BODIES", 1024 * 1024)
+    whole, sent = asyncio.Event(), asyncio.Event()
+    small = review_of(ordinary_pod)
+
+    async def held() -> AsyncIterator[bytes]:
+        yield small
+        for _ in range(9):
+            yield b" " * 100_000
+        sent.set()
+        await whole.wait()
+
+    first = asyncio.create_task(client.post("/inject", data=held(), headers=JSON))
+    await sent.wait()
+    large = small.ljust(300_000)
+    async with asyncio.timeout(5):
+        while (await answer_to(client, large))[0] != 429:  # noqa: ASYNC110 - the server tells nobody what it holds
+            await asyncio.sleep(0)
+    assert (await answer_to(client, small))[0] == 200
+    whole.set()
+    assert (await first).status == 200
+    assert (await answer_to(client, large))[0] == 200
+
+
+async def test_a_body_whose_framing_is_broken_is_refused(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.bodies.READ_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    head = b"POST /inject HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    writer.write(head + b"5\r\nhello\r\n")
+    await writer.drain()
+    await asyncio.sleep(0.01)
+    writer.write(b"zz\r\n")
+    assert (await asyncio.wait_for(reader.readline(), 5)).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 408 "))
+    writer.close()
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/inject", 405), ("POST", "/other", 404)])

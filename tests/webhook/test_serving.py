@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 
 from support.roots import DAY, NOW, Root, Volume, pem_of
 from webhook.connections import https_service
-from webhook.serving import Serving
+from webhook.serving import Serving, load
 
 NAME = "proa-webhook.proa-system.svc"
-ROOT = Root()
+ROOT, API_SERVERS = Root(), Root("api-servers")
 
 
 class Clock:
@@ -67,9 +67,13 @@ async def listening(serving: Serving) -> AsyncIterator[tuple[str, int]]:
 
 
 async def opened(
-    address: tuple[str, int], root: Root = ROOT, **settings: Any
+    address: tuple[str, int], root: Root = ROOT, *, ancient: bool = False, shown: bytes | None = None, **settings: Any
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     context = ssl.create_default_context(cadata=root.pem.decode())
+    if ancient:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    if shown:
+        load(context, shown)
     for setting, value in settings.items():
         setattr(context, setting, value)
     return await asyncio.open_connection(*address, ssl=context, server_hostname=NAME)
@@ -195,20 +199,123 @@ async def test_without_a_certificate_it_listens_and_every_handshake_fails(servin
         connection[1].close()
 
 
+@asynccontextmanager
+async def lenient() -> AsyncIterator[tuple[str, int]]:
+    """A server that speaks what ours must not: it shows that the client does."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.minimum_version = ssl.TLSVersion.TLSv1
+    tls.set_ciphers("ALL:@SECLEVEL=0")
+    load(tls, ROOT.bundle(NAME))
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0, ssl=tls) as server:
+        yield server.sockets[0].getsockname()
+
+
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 async def test_nothing_older_than_tls_1_2_is_spoken(serving: Serving, volume: Volume) -> None:
     volume.write(credential_bundle__pem=ROOT.bundle(NAME))
     serving.reread()
     async with listening(serving) as address:
-        for version, taken in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
-            settings = {"minimum_version": version, "maximum_version": version}
-            if taken:
-                _, writer = await opened(address, **settings)
-                assert writer.get_extra_info("ssl_object").version() == "TLSv1.2"
+        for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+            # An alert, or a reset that overtakes it.
+            with pytest.raises((ssl.SSLError, ConnectionResetError)):
+                await opened(address, minimum_version=version, maximum_version=version, ancient=True)
+            async with lenient() as other:
+                _, writer = await opened(other, minimum_version=version, maximum_version=version, ancient=True)
                 writer.close()
+                await writer.wait_closed()
+        newer = ssl.TLSVersion.TLSv1_2
+        _, writer = await opened(address, minimum_version=newer, maximum_version=newer)
+        assert writer.get_extra_info("ssl_object").version() == "TLSv1.2"
+        writer.close()
+
+
+@pytest.fixture
+def client_roots(tmp_path: Path) -> Path:
+    file = tmp_path / "client-roots.pem"
+    file.write_bytes(API_SERVERS.pem)
+    return file
+
+
+@pytest.fixture
+def suspicious(volume: Volume, clock: Clock, client_roots: Path) -> Serving:
+    """A server that verifies its clients."""
+    volume.write(credential_bundle__pem=ROOT.bundle(NAME))
+    found = Serving(volume.path, clock, lambda _: None, client_roots)
+    found.reread()
+    assert found.problem is None
+    return found
+
+
+async def refused(address: tuple[str, int], shown: bytes | None) -> bool:
+    """Whether a client that shows a certificate, or none, gets no answer. In TLS 1.3 it only learns when it reads."""
+    try:
+        reader, writer = await opened(address, shown=shown)
+    except (ssl.SSLError, ConnectionError):
+        return True
+    try:
+        return await answered(reader, writer) != b"hello"
+    except (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError):
+        return True
+    finally:
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_only_a_client_with_a_certificate_of_the_clients_roots_is_answered(
+    suspicious: Serving, version: ssl.TLSVersion
+) -> None:
+    suspicious.tls.maximum_version = version
+    async with listening(suspicious) as address:
+        assert not await refused(address, API_SERVERS.bundle("api-server"))
+        assert await refused(address, None)
+        assert await refused(address, Root("api-servers").bundle("api-server")), "another root of the same name"
+        assert await refused(address, ROOT.bundle("api-server")), "the root of the servers"
+        assert await refused(address, API_SERVERS.bundle("api-server", NOW - 2 * DAY, NOW - DAY)), "expired"
+
+
+async def test_the_clients_roots_are_read_anew_and_the_last_good_ones_kept(
+    suspicious: Serving, client_roots: Path
+) -> None:
+    later = Root("later")
+    async with listening(suspicious) as address:
+        for text, problem in ((b"", True), (later.pem, False)):
+            assert not await refused(address, API_SERVERS.bundle("api-server"))
+            client_roots.write_bytes(text)  # noqa: ASYNC240 - of a test
+            suspicious.reread()
+            assert (suspicious.problem is not None) == problem
+        assert await refused(address, API_SERVERS.bundle("api-server"))
+        assert not await refused(address, later.bundle("api-server"))
+
+
+async def test_a_client_that_was_answered_resumes_no_session(suspicious: Serving) -> None:
+    async with listening(suspicious) as address:
+        reader, writer = await opened(address, shown=API_SERVERS.bundle("api-server"))
+        assert await answered(reader, writer) == b"hello"
+        session = writer.get_extra_info("ssl_object").session
+        assert session is None or not session.has_ticket
+        writer.close()
+
+
+async def test_the_self_test_is_a_client_that_this_process_knows_and_no_other_does(
+    suspicious: Serving, volume: Volume, clock: Clock, client_roots: Path
+) -> None:
+    other = Serving(volume.path, clock, lambda _: None, client_roots)
+    async with listening(suspicious) as address:
+        for who, known in ((suspicious, True), (other, False)):
+            context = ssl.create_default_context(cadata=ROOT.pem.decode())
+            who.self_certified(context)
+            reader, writer = await asyncio.open_connection(*address, ssl=context, server_hostname=NAME)
+            if known:
+                assert await answered(reader, writer) == b"hello"
             else:
-                with pytest.raises(ssl.SSLError):
-                    await opened(address, **settings)
+                with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+                    await answered(reader, writer)
+            writer.transport.abort()
 
 
 async def test_the_service_rereads_until_it_is_stopped(

@@ -23,12 +23,21 @@ def test_everything_can_be_said() -> None:
         "PROA_REVISION": "canary",
         "PROA_TRUST": "cert-manager",
         "PROA_SERVING_DIRECTORY": "/serving",
+        "PROA_CONFIGURATION_FILE": "/configuration/mesh.yaml",
+        "PROA_CLIENT_CA": "/clients/roots.pem",
         "WEBHOOK_PORT": "1",
         "HEALTH_PORT": "65535",
     }
     found = settings(said, "host")
     assert found == Settings(
-        "proa-webhook-canary-1", Revision("canary"), Trust.CERT_MANAGER, Path("/serving"), 1, 65535
+        "proa-webhook-canary-1",
+        Revision("canary"),
+        Trust.CERT_MANAGER,
+        Path("/serving"),
+        1,
+        65535,
+        Path("/configuration/mesh.yaml"),
+        Path("/clients/roots.pem"),
     )
     assert found.name == "proa-webhook-canary"
 

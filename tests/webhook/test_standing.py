@@ -99,7 +99,7 @@ async def test_a_replica_that_has_not_passed_says_at_once_why(known: Known, metr
         standing = standing_of(known, metrics, port)
         for found, reason in (
             (None, "it does not exist"),
-            (registered(registration(Revision())), "8 of its 8 entries have no caBundle"),
+            (registered(registration(Revision())), "20 of its 20 entries have no caBundle"),
             (trusted(OTHER), f"its caBundle does not verify the serving certificate for {HOST}: "),
         ):
             known.registration = found

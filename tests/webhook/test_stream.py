@@ -60,6 +60,7 @@ def test_every_kind_that_carries_a_pod_gets_the_webhooks_sidecar(kind: str, adde
     assert template["spec"]["volumes"] == [msgspec.json.decode(each) for each in added.volumes]
     annotations = template["metadata"]["annotations"]
     assert json.loads(annotations.pop(names.STATUS))["fingerprint"] == added.fingerprint
+    assert annotations.pop(names.DEFAULT_CONTAINER) == TEMPLATE["spec"]["containers"][0]["name"]
     assert annotations == {key: msgspec.json.decode(value) for key, value in added.annotations.items()}
     assert template["spec"]["containers"] == TEMPLATE["spec"]["containers"]
 

@@ -59,7 +59,7 @@ def test_only_the_bundle_of_every_entry_is_applied() -> None:
 
 
 def test_nothing_is_applied_where_every_entry_has_it_or_there_is_none() -> None:
-    found = with_bundles(*[BUNDLE] * 8)
+    found = with_bundles(*[BUNDLE] * 20)
     assert trusting(registered(found), BUNDLE) is None
     assert trusting(registered({**found, "webhooks": []}), BUNDLE) is None
     assert trusting(registered(found), ca_bundle(ROOTS[1])) is not None

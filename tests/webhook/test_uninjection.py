@@ -107,6 +107,18 @@ def test_a_probe_that_somebody_replaced_is_theirs(probed: Any, in_the_mesh: Call
     assert restored(pod) == expected
 
 
+def test_a_sidecar_among_the_pods_containers_goes_as_well(ordinary_pod: Any, in_the_mesh: Callable[[Any], Any]) -> None:
+    pod = in_the_mesh(ordinary_pod)
+    record = json.loads(pod["metadata"]["annotations"][names.STATUS])
+    moved = pod["spec"]["initContainers"].pop()
+    pod["spec"]["containers"] = [moved, *pod["spec"]["containers"], {"name": "later"}]
+    record |= {"initContainers": [names.INIT_CONTAINER], "containers": [names.PROXY_CONTAINER]}
+    pod["metadata"]["annotations"][names.STATUS] = json.dumps(record)
+    expected = copy.deepcopy(ordinary_pod)
+    expected["spec"]["containers"].append({"name": "later"})
+    assert restored(pod) == expected
+
+
 def test_a_containers_absence_is_no_hindrance(probed: Any, in_the_mesh: Callable[[Any], Any]) -> None:
     pod = in_the_mesh(probed)
     pod["spec"]["containers"] = pod["spec"]["containers"][2:]

@@ -1,5 +1,8 @@
-{{- /* What the names of a revision's own objects end in. */ -}}
+{{- /* What the names of a revision's own objects end in; every rendering asks. */ -}}
 {{- define "proa.suffix" -}}
+{{- if or (dig "injection" dict .Values.mesh) (ne "proa" (dig "vocabulary" "proa" .Values.mesh)) }}
+{{- fail "mesh.injection and mesh.vocabulary change the webhook's registration, which this chart does not make: install with `proa install --set-config FILE` (docs/injection.md)" }}
+{{- end }}
 {{- with .Values.revision }}-{{ . }}{{ end -}}
 {{- end -}}
 

@@ -1,0 +1,93 @@
+"""The leader renews what is due, says what keeps it from that, and takes back what it said when that is over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from ca.creation import create
+from ca.metrics import Metrics
+from ca.reports import Reports
+from ca.storage import LiveMaterial
+from ca.stored import root_secret, stored_root
+from ca.upkeep import Upkeep
+from kube.client import Client
+from kube.configuration import LiveConfiguration
+from kube.resources import SECRETS
+from proa.identity import TrustDomain
+from support.api_server import ApiServer
+from support.reaching import reached
+
+SECRET = "/api/v1/namespaces/proa-system/secrets"  # noqa: S105 - a path
+ALMOST = timedelta(days=70)
+"""Of an issuer's ninety days."""
+
+
+class Leader:
+    def __init__(self, client: Client, clock: Any) -> None:
+        self.metrics, self.reports = Metrics(), Reports(client, clock)
+        self.configuration = LiveConfiguration(client, "proa", self.metrics.registry)
+        self.material = LiveMaterial(client, self.configuration, clock, self.metrics, self.reports)
+        self.upkeep = Upkeep(client, self.material, self.configuration, clock, self.metrics, self.reports)
+
+    def shown(self, gauge: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"proa_ca_{gauge}", labels)
+
+
+@asynccontextmanager
+async def leading(client: Client, clock: Any) -> AsyncIterator[Leader]:
+    leader, stopping, resigning = Leader(client, clock), asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for part in (leader.configuration.service, leader.material.service, leader.reports.service):
+            group.create_task(part(stopping))
+        try:
+            await reached(lambda: leader.material.current and leader.configuration.current)
+            duty = asyncio.create_task(leader.upkeep.service(resigning))
+            yield leader
+            resigning.set()
+            await duty
+        finally:
+            stopping.set()
+
+
+async def test_an_issuer_that_is_due_is_renewed_and_the_next_one_comes_into_force(client: Client, clock: Any) -> None:
+    await create(client, TrustDomain("cluster.local"), clock)
+    clock.advance(ALMOST)
+    async with leading(client, clock) as leader:
+        before = leader.material.current
+        await reached(lambda: leader.material.current != before)
+        assert leader.material.current
+        assert leader.material.current.roots == (before.roots if before else ())
+        await reached(lambda: leader.shown("renewal_blocked") == 0)
+
+
+async def test_a_renewal_that_was_blocked_is_not_said_to_be_when_an_admin_has_put_another_issuer_there(
+    client: Client, api_server: ApiServer, clock: Any
+) -> None:
+    await create(client, TrustDomain("cluster.local"), clock)
+    root = stored_root(await client.get(SECRETS, "proa-ca-root", "proa-system"))
+    await api_server.remove(f"{SECRET}/proa-ca-root")
+    clock.advance(ALMOST)
+    async with leading(client, clock) as leader:
+        await reached(lambda: leader.shown("renewal_blocked") == 1)
+        assert leader.shown("ends_soon", certificate="the issuing certificate") == 1
+        # With the root's key at hand for a moment, as an admin would.
+        await api_server.remove(f"{SECRET}/proa-ca")
+        await api_server.put(f"{SECRET}/proa-ca-root", **root_secret(root))  # type: ignore[arg-type]
+        await create(client, TrustDomain("cluster.local"), clock)
+        await api_server.remove(f"{SECRET}/proa-ca-root")
+        await reached(lambda: leader.shown("renewal_blocked") == 0)
+        assert leader.shown("ends_soon", certificate="the issuing certificate") is None
+
+
+async def test_who_leads_no_more_says_nothing_of_what_it_could_not_renew(
+    client: Client, api_server: ApiServer, clock: Any
+) -> None:
+    await create(client, TrustDomain("cluster.local"), clock)
+    await api_server.remove(f"{SECRET}/proa-ca-root")
+    clock.advance(ALMOST)
+    async with leading(client, clock) as leader:
+        await reached(lambda: leader.shown("renewal_blocked") == 1)
+    assert leader.shown("renewal_blocked") == 0
+    assert leader.shown("ends_soon", certificate="the issuing certificate") is None
