@@ -76,7 +76,8 @@ def read(stream: str | bytes) -> tuple[Node, ...]:
     try:
         _check_nesting(stream)
         documents = tuple(yaml.compose_all(stream, Loader=_Loader))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
+        # Of the second: a text with half a surrogate pair, which has no bytes that libyaml could read.
         raise Invalid(
             "the stream", _NAMELESS.sub(" at", " ".join(str(error).split())), "YAML or JSON documents"
         ) from error

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proa.errors import Invalid, Refused
@@ -318,6 +318,7 @@ def test_any_value_is_a_configuration_or_refused_by_name(value: Any) -> None:
 
 
 @given(st.text(st.characters()) | st.text(":-{}[]&*!|>#'\" \nabc?<") | st.binary(max_size=30))
+@example("\ud800")
 def test_any_text_is_a_configuration_or_refused(document: str | bytes) -> None:
     match outcome(document):
         case Refused(problems=refused):
