@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from installation.selectors import unmet
-from installation.trees import listed, member, text
+from installation.trees import listed, member, text, texts
 from proa.errors import ProaError
 from proa.json import Json
 from proa.mesh import MeshConfiguration
@@ -80,19 +80,17 @@ class Explanation:
     edits: tuple[Edit, ...]
 
 
-def explanation(
-    subject: Subject, labels: Mapping[str, str], registrations: Iterable[Json], sidecar: Sidecar
-) -> Explanation:
-    """What the cluster does when the pod of *subject*, whose labels are *labels*, is created.
+def explanation(subject: Subject, pod: Json, registrations: Iterable[Json], sidecar: Sidecar) -> Explanation:
+    """What the cluster does when *pod*, which is that of *subject*, is created.
 
     *registrations* are MutatingWebhookConfigurations: Proa's, whichever revision they are of.
     """
     steps = tuple(_steps(subject))
-    entries = tuple(_entries(subject, labels, registrations))
+    entries = tuple(_entries(subject, texts(pod, "metadata", "labels"), registrations))
     if all(entry.stopped for entry in entries):
         return Explanation(Verdict.NOT_ASKED, _unasked(steps, entries), steps, entries, ())
     try:
-        planned = injection(subject, sidecar)
+        planned = injection(subject, sidecar, lambda: pod)
     except ProaError as refusal:
         return Explanation(Verdict.REFUSED, f"the webhook refuses the pod: {refusal}", steps, entries, ())
     sentence = planned.decision.reason.sentence
@@ -172,7 +170,6 @@ def _applies(code: str, pod: Pod) -> bool:
 _CONDITIONS: Final[Mapping[str, Callable[[Pod], bool]]] = {
     "not-host-network": lambda pod: not _applies("host_network", pod),
     "not-windows": lambda pod: not _applies("windows", pod),
-    "not-injected": lambda pod: not _applies("already_injected", pod),
     "annotated": lambda pod: isinstance(pod.annotations.inject, str),
     "not-opted-out": lambda pod: pod.annotations.inject not in OPT_OUT,
 }

@@ -63,7 +63,7 @@ class _Tracing:
         labels = self.namespaces[namespace] if known else {names.INJECT: OPT_IN[0]}
         subject = Subject(converted(pod, Pod, ""), namespace, labels, self.configuration)
         registered = registration(Revision(labels.get(names.REVISION, "")))
-        told = explanation(subject, texts(pod, "metadata", "labels"), (registered,), self.sidecar)
+        told = explanation(subject, pod, (registered,), self.sidecar)
         return Traced(title(template.node), () if known else (_granted(namespace),), told)
 
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import msgspec
 
 from proa.errors import Invalid, ProaError, Refused, shown
+from proa.json import Json
 from proa.mesh import MeshConfiguration
-from webhook.decision import Inject, Leave, Rule, Subject
+from webhook.decision import Inject, Leave, Reason, Rule, Subject
 from webhook.decoding import decoded
-from webhook.injection import Injection, injection
+from webhook.injection import ALREADY_INJECTED, Injection, injection
 from webhook.pod import Pod
 from webhook.review import GroupVersionKind, Request, Response, refusal
 from webhook.sidecar import Sidecar
@@ -45,9 +46,14 @@ def admission(
         pod = decoded(request.object, Pod, "object")
         name = pod.name
         subject = Subject(pod, request.namespace, namespace_labels, configuration)
-        return Answer(_admitted(request, pod, injection(subject, added)), name)
+        return Answer(_admitted(request, pod, injection(subject, added, lambda: _plain(request))), name)
     except (Invalid, Refused) as error:
         return Answer(_denied(request, error, 422), name)
+
+
+def _plain(request: Request) -> Json:
+    """All of the pod, which few answers need."""
+    return decoded(request.object, dict[str, Any], "object")
 
 
 def _check_target(request: Request) -> None:
@@ -80,11 +86,13 @@ def _admitted(request: Request, pod: Pod, injected: Injection) -> Response:
             assert_never(injected.decision)
 
 
-def _warnings(pod: Pod, reason: Rule) -> Iterator[str]:
-    """Only for the user who asked for a sidecar and does not get one: everybody else has what they expect."""
+def _warnings(pod: Pod, reason: Rule | Reason) -> Iterator[str]:
+    """Only for the user who does not get what they asked for: everybody else has what they expect."""
     wishes = (pod.labels.inject, pod.annotations.inject)
     if reason.code in _OVERRULING and ("enabled" in wishes or "true" in wishes):
         yield f"no sidecar although the pod asks for one: {reason.sentence}"
+    if pod.carries_sidecar and reason is not ALREADY_INJECTED:
+        yield f"the pod keeps the sidecar it came with (`proa uninject` takes it out): {reason.sentence}"
 
 
 def _denied(request: Request, error: ProaError, code: int) -> Response:

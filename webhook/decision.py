@@ -42,17 +42,25 @@ class NamespaceUnknown(ProaError):
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason that no rule gives: what was found when a decision was carried out."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inject:
     """The pod gets a sidecar."""
 
-    reason: "Rule"
+    reason: "Rule | Reason"
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
     """The pod stays as it is."""
 
-    reason: "Rule"
+    reason: "Rule | Reason"
 
 
 Decision: TypeAlias = Inject | Leave
@@ -84,12 +92,6 @@ def opted_in(labels: Mapping[str, str] | None) -> Mapping[str, str]:
     known = labels or {}
     wish = known.get(names.INJECT)
     return {**known, names.INJECT: OPT_IN[0]} if wish is None or wish in OPT_OUT else known
-
-
-def _has_sidecar(pod: Pod) -> bool:
-    """The annotation alone proves nothing: a pod copied from an injected one may carry it and no sidecar."""
-    found = {container.name for container in pod.spec.init_containers or ()}
-    return pod.annotations.status is not UNSET and found >= {names.INIT_CONTAINER, names.PROXY_CONTAINER}
 
 
 def _pod_label(subject: Subject) -> bool | None:
@@ -140,12 +142,6 @@ RULES: Final = (
         Leave,
         "the pod runs on Windows (spec.os.name), where neither nftables nor the sidecar's image runs",
         lambda subject: subject.pod.spec.os is not None and subject.pod.spec.os.name == "windows",
-    ),
-    Rule(
-        "already_injected",
-        Leave,
-        f"the pod carries the annotation {names.STATUS} and both containers: it has its sidecar already",
-        lambda subject: _has_sidecar(subject.pod),
     ),
     Rule(
         "pod_label_disabled",

@@ -1,5 +1,6 @@
 """The pod's probes and lifecycle hooks, sent to listeners of the sidecar, which asks the application instead. Pure."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +17,8 @@ from webhook import pod as view
 from webhook.handlers import Asked, Handler, handler
 from webhook.operations import Operation, encoded
 
-_GIVEN: Final = range(names.PROBE_PORTS, names.PROBE_PORTS + 100)
+GIVEN: Final = range(names.PROBE_PORTS, names.PROBE_PORTS + 100)
+"""The sidecar's ports for the pod's probes, as many of them as it needs."""
 
 Originals: TypeAlias = dict[str, dict[str, dict[str, dict[str, Json] | None]]]
 """Members that were changed, by container, by probe or hook, by kind of handler; of a tcpSocket all of them."""
@@ -30,6 +32,8 @@ class Rewriting:
 
     operations: tuple[Operation, ...] = ()
     listening: Listening = ()
+    digest: str = ""
+    """Of *listening*; empty for nothing."""
     originals: Originals = field(default_factory=dict[str, dict[str, dict[str, dict[str, Json] | None]]])
     problems: tuple[Invalid, ...] = ()
 
@@ -59,15 +63,17 @@ def _rewriting(encoded_containers: bytes) -> Rewriting:
     for each in handlers:
         by_backend.setdefault(each.probe.backend, []).append(each)
     taken = {*_declared(containers), *(backend.port for backend in by_backend)}
-    free = [port for port in _GIVEN if port not in taken]
+    free = [port for port in GIVEN if port not in taken]
     if len(by_backend) > len(free):
         problems.add([Invalid("spec", f"probes of {len(by_backend)} ports", f"probes of at most {len(free)} ports")])
     if problems:
         return Rewriting(problems=problems.refusal("").problems)
     given = tuple(zip(free, by_backend.values(), strict=False))
+    listening = tuple((port, tuple(each.probe for each in those)) for port, those in given)
     return Rewriting(
         operations=tuple(edit for port, those in given for each in those for edit in each.edits(port)),
-        listening=tuple((port, tuple(each.probe for each in those)) for port, those in given),
+        listening=listening,
+        digest=_digest(listening) if listening else "",
         originals=_originals(handlers),
     )
 
@@ -77,6 +83,11 @@ def bootstrap_text(listening: Listening, address: str, family: IpFamily) -> msgs
     """What Envoy is to read beside its bootstrap file: JSON as a JSON string. *address* is the pod's."""
     resources = probe_resources(dict(listening), address, family)
     return encoded(bytes(encoded({"static_resources": resources})).decode())
+
+
+def _digest(listening: Listening) -> str:
+    # Every replica must find the same: a set's order is the process's own.
+    return hashlib.sha256(msgspec.json.encode(listening, order="deterministic")).hexdigest()[:16]
 
 
 def _handlers(containers: _Containers, problems: Problems) -> Iterator[Handler]:

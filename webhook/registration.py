@@ -124,7 +124,7 @@ def _webhook(entry: _Entry, on_failure: str, revision: Revision) -> Json:
         "objectSelector": _selector(*entry.pod),
         "matchConditions": [*_WORTH_ASKING, *entry.conditions],
         "failurePolicy": policy,
-        # Asked again when a later webhook changed the pod and lost the sidecar: a pod that has it is not sent twice.
+        # Asked again about what others changed since, such as containers with probes that came later (decision 0009).
         "reinvocationPolicy": "IfNeeded",
         "sideEffects": "None",
         "timeoutSeconds": _TIMEOUT_SECONDS,
@@ -170,15 +170,6 @@ def _annotated(key: str) -> str:
     return f"has(object.metadata.annotations) && {_cel_text(key)} in object.metadata.annotations"
 
 
-def _init_container(name: str) -> str:
-    return f"object.spec.initContainers.exists(container, container.name == {_cel_text(name)})"
-
-
-def _has_sidecar() -> str:
-    containers = " && ".join(map(_init_container, (names.INIT_CONTAINER, names.PROXY_CONTAINER)))
-    return f"{_annotated(names.STATUS)} && has(object.spec.initContainers) && {containers}"
-
-
 def _either(values: Iterable[str]) -> str:
     return f"[{', '.join(map(_cel_text, values))}]"
 
@@ -192,7 +183,6 @@ _ON_FAILURE: Final = {
 _WORTH_ASKING: Final = (
     _condition("not-host-network", "!has(object.spec.hostNetwork) || !object.spec.hostNetwork"),
     _condition("not-windows", "!has(object.spec.os) || object.spec.os.name != 'windows'"),
-    _condition("not-injected", f"!({_has_sidecar()})"),
 )
 _OPTED_OUT_BY_ANNOTATION: Final = (
     f"{_annotated(names.INJECT)} && object.metadata.annotations[{_cel_text(names.INJECT)}] in {_either(OPT_OUT)}"

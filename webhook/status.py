@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace as replaced
 
 from proa import names
 from proa.errors import Invalid, shown
@@ -11,19 +12,31 @@ from webhook.decoding import decoded
 
 _T = TypeVar("_T")
 _FIELD: Final = f"metadata.annotations['{names.STATUS}']"
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of the record. The first one said only what was added."""
+_READ: Final = (2, FORMAT)
+"""The second one, of Proa 0.1, knew of no `containers` and did not tell what the sidecar listens for."""
+UNTOLD: Final = "untold"
+CONTAINERS: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
+VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
+ANNOTATIONS: Final = (names.BOOTSTRAP, names.LEAF, names.ROOTS, names.STATUS)
+"""Names that are Proa's own in any pod."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """Names of what was added; *absent* and *null* are the JSON Pointers of what was made to hold it, and of what was
     there as null; *replaced* are annotations that stood there; *probes* as `webhook.probes.Originals`.
+
+    Whoever writes a pod may write its record, too: what it says is believed of that pod alone, and only within what
+    `owned` leaves of it.
     """
 
     version: int
     proa: str
     """The version that injected. The sidecar is outdated if *fingerprint*, not this, is another one's."""
     fingerprint: str
+    listening: str = ""
+    """A hash of what this pod's sidecar listens for beside what all do; empty for nothing, UNTOLD for who knows."""
     init_containers: tuple[str, ...]
     volumes: tuple[str, ...]
     annotations: tuple[str, ...]
@@ -37,9 +50,35 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
 def recorded(text: str) -> Status:
     """The record in an annotation. Raises Invalid, which names the annotation, for one that cannot be undone."""
     found = _decoded(text, _Version).version
-    if found != FORMAT:
-        raise Invalid(_FIELD, f"a record of format {shown(found)}", f"format {FORMAT}, of this version of Proa")
-    return _decoded(text, Status)
+    if found not in _READ:
+        allowed = " or ".join(map(str, _READ))
+        raise Invalid(_FIELD, f"a record of format {shown(found)}", f"format {allowed}, of this version of Proa")
+    status = _decoded(text, Status)
+    if names.STATUS not in status.annotations or names.STATUS in status.replaced:
+        raise Invalid(f"{_FIELD}.annotations", "a record that would not go itself", "the record among what was added")
+    return status if found == FORMAT else replaced(status, listening=UNTOLD)
+
+
+def owned(record: Status, given: Status) -> Status:
+    """*record* without the names that are neither Proa's own nor among what is *given* to pods now.
+
+    A record that somebody made up must not take out what another webhook put in: names it alone knows stay.
+    """
+
+    def ours(recorded: tuple[str, ...], now: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
+        known = {*now, *own}
+        return tuple(name for name in recorded if name in known)
+
+    containers = (*given.init_containers, *given.containers)
+    annotations = ours(record.annotations, given.annotations, ANNOTATIONS)
+    return replaced(
+        record,
+        init_containers=ours(record.init_containers, containers, CONTAINERS),
+        containers=ours(record.containers, containers, CONTAINERS),
+        volumes=ours(record.volumes, given.volumes, VOLUMES),
+        annotations=annotations,
+        replaced={key: value for key, value in record.replaced.items() if key in annotations},
+    )
 
 
 def _decoded(text: str, kind: type[_T]) -> _T:

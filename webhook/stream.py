@@ -130,7 +130,7 @@ class _Injecting:
         pod = converted(template.pod, Pod, "")
         namespace = text_at(template.node, "metadata", "namespace")
         labels = self.namespaces.get(namespace, _AS_LABELLED)
-        planned = injection(Subject(pod, namespace, labels, self.configuration), self.sidecar)
+        planned = injection(Subject(pod, namespace, labels, self.configuration), self.sidecar, lambda: template.pod)
         self.verdicts.append(Verdict(title(template.node), planned.decision))
         return _edited(template, planned.operations)
 

@@ -94,7 +94,6 @@ def asked(entry: Any, annotation: str | None) -> bool:
         "not-opted-out": not opted_out,
         "not-host-network": True,
         "not-windows": True,
-        "not-injected": True,
     }
     return all(by_name[condition["name"]] for condition in entry["matchConditions"])
 

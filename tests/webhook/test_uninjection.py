@@ -107,9 +107,7 @@ def test_a_probe_that_somebody_replaced_is_theirs(probed: Any, in_the_mesh: Call
     assert restored(pod) == expected
 
 
-def test_a_sidecar_among_the_pods_containers_goes_as_well(
-    ordinary_pod: Any, in_the_mesh: Callable[[Any], Any]
-) -> None:
+def test_a_sidecar_among_the_pods_containers_goes_as_well(ordinary_pod: Any, in_the_mesh: Callable[[Any], Any]) -> None:
     pod = in_the_mesh(ordinary_pod)
     record = json.loads(pod["metadata"]["annotations"][names.STATUS])
     moved = pod["spec"]["initContainers"].pop()
@@ -139,8 +137,9 @@ def test_a_containers_absence_is_no_hindrance(probed: Any, in_the_mesh: Callable
         ("[]", "a list"),
         ("{}", "nothing"),
         ('{"version":1,"initContainers":[],"volumes":[],"annotations":[]}', "a record of format 1"),
-        ('{"version":3}', "a record of format 3"),
+        ('{"version":4}', "a record of format 4"),
         ('{"version":2}', "nothing"),
+        ('{"version":3,"proa":"","fingerprint":"","initContainers":[],"volumes":[],"annotations":[]}', "would not go"),
         ('{"version":2,"proa":"","fingerprint":"","initContainers":{},"volumes":[],"annotations":[]}', "a mapping"),
         (5, "5"),
     ],
