@@ -39,7 +39,6 @@ def _status(pod: Pod, sidecar: Sidecar, probes: Rewriting) -> msgspec.Raw:
     parents = _parents(pod)
     status = msgspec.structs.replace(
         sidecar.status,
-        listening=probes.digest,
         absent=tuple(path for path, value in parents if value is UNSET),
         null=tuple(path for path, value in parents if value is None),
         replaced=pod.annotations.files,

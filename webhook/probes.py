@@ -1,6 +1,5 @@
 """The pod's probes and lifecycle hooks, sent to listeners of the sidecar, which asks the application instead. Pure."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -32,8 +31,6 @@ class Rewriting:
 
     operations: tuple[Operation, ...] = ()
     listening: Listening = ()
-    digest: str = ""
-    """Of *listening*; empty for nothing."""
     originals: Originals = field(default_factory=dict[str, dict[str, dict[str, dict[str, Json] | None]]])
     problems: tuple[Invalid, ...] = ()
 
@@ -69,11 +66,9 @@ def _rewriting(encoded_containers: bytes) -> Rewriting:
     if problems:
         return Rewriting(problems=problems.refusal("").problems)
     given = tuple(zip(free, by_backend.values(), strict=False))
-    listening = tuple((port, tuple(each.probe for each in those)) for port, those in given)
     return Rewriting(
         operations=tuple(edit for port, those in given for each in those for edit in each.edits(port)),
-        listening=listening,
-        digest=_digest(listening) if listening else "",
+        listening=tuple((port, tuple(each.probe for each in those)) for port, those in given),
         originals=_originals(handlers),
     )
 
@@ -83,11 +78,6 @@ def bootstrap_text(listening: Listening, address: str, family: IpFamily) -> msgs
     """What Envoy is to read beside its bootstrap file: JSON as a JSON string. *address* is the pod's."""
     resources = probe_resources(dict(listening), address, family)
     return encoded(bytes(encoded({"static_resources": resources})).decode())
-
-
-def _digest(listening: Listening) -> str:
-    # Every replica must find the same: a set's order is the process's own.
-    return hashlib.sha256(msgspec.json.encode(listening, order="deterministic")).hexdigest()[:16]
 
 
 def _handlers(containers: _Containers, problems: Problems) -> Iterator[Handler]:

@@ -2,7 +2,8 @@
 
 The API server asks a second time when anybody changed the pod since, and its own plugins always do: they give Proa's
 containers a token, a limit of the namespace's LimitRange, a pull policy, after the first answer and never after the
-second. So while the sidecar is to be what it was, what others made of it stays.
+second. So while the configuration gives what it gave, what others added to it stays, and the image and resources that
+they chose; what else Proa says of its containers holds.
 """
 
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from webhook.sidecar import POD_IP
 from webhook.status import Status
 from webhook.uninjection import status_of
 
-_LISTENING: Final = ("command", "args")
-"""Members of Proa's containers that differ with what the sidecar listens for; of `env` it is one variable."""
+_OTHERS: Final = ("image", "resources")
+"""Members of Proa's containers that others may change: they know the registry's mirror, and the namespace's limits."""
 _ADDRESS: Final = text(msgspec.json.decode(POD_IP), "name")
+"""The variable of a sidecar that listens for probes; one that no longer does has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +49,17 @@ def reinjection(undone: Undone, operations: tuple[Operation, ...]) -> tuple[Oper
 
 
 def _kept(undone: Undone, planned: Json, record: Status) -> Iterator[Operation]:
-    """What others made of what was injected, put back in its place."""
+    """What others added to what was injected, put back in its place."""
     yield from _defaults(undone.came, planned, record)
     if record.fingerprint != undone.record.fingerprint:
         return
-    listens_alike = record.listening == undone.record.listening
     for path, names in (
         (INIT_CONTAINERS, record.init_containers),
         (CONTAINERS, record.containers),
         (VOLUMES, record.volumes),
     ):
         for at, item, came in _pairs(undone.came, planned, path):
-            kept = came if listens_alike or path == VOLUMES else _listening(came, item)
+            kept = _over(came, item)
             if text(item, "name") in names and not same(kept, item):
                 yield Remove(at)
                 yield Add(at, encoded(kept))
@@ -82,12 +83,25 @@ def _pairs(came: Json, planned: Json, path: str) -> Iterator[tuple[str, dict[str
             yield f"{path}/{index}", members(item), before[text(item, "name")]
 
 
-def _listening(came: dict[str, Json], planned: dict[str, Json]) -> dict[str, Json]:
-    """The container that *came*, but with what *planned* says of listening."""
-    told: dict[str, Json] = {key: planned[key] for key in _LISTENING if key in planned}
-    own = listed(planned, "env")
-    ours = {_ADDRESS, *(text(each, "name") for each in own)}
-    others = [each for each in listed(came, "env") if text(each, "name") not in ours]
-    variables: dict[str, Json] = {"env": [*own, *others]} if own or others else {}
-    rest = {key: value for key, value in came.items() if key not in (*_LISTENING, "env")}
-    return {**rest, **told, **variables}
+def _over(came: dict[str, Json], planned: dict[str, Json]) -> dict[str, Json]:
+    """A container or volume as *planned*, with what others gave to the one that *came*."""
+    kept = members(_merged(came, planned)).copy()
+    kept |= {key: came[key] for key in _OTHERS if key in came and key in planned}
+    if "env" in kept and _ADDRESS not in (text(each, "name") for each in listed(planned, "env")):
+        kept["env"] = [each for each in listed(kept, "env") if text(each, "name") != _ADDRESS]
+    return kept
+
+
+def _merged(came: Json, planned: Json) -> Json:
+    """What was *planned*, and what else *came*: members, and items by their name."""
+    match came, planned:
+        case dict(), dict():
+            return {**came, **{key: _merged(came.get(key), value) for key, value in planned.items()}}
+        case list(), list() if all(text(item, "name") for item in planned):
+            before = {text(item, "name"): item for item in came}
+            own = [_merged(before.pop(text(item, "name"), None), item) for item in planned]
+            return [*own, *before.values()]
+        case list(), list() if len(came) == len(planned):
+            return list(map(_merged, came, planned))
+        case _:
+            return planned

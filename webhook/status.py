@@ -15,8 +15,7 @@ _FIELD: Final = f"metadata.annotations['{names.STATUS}']"
 FORMAT: Final = 3
 """Of the record. The first one said only what was added."""
 _READ: Final = (2, FORMAT)
-"""The second one, of Proa 0.1, knew of no `containers` and did not tell what the sidecar listens for."""
-UNTOLD: Final = "untold"
+"""The second one, of Proa 0.1, knew of no `containers`."""
 CONTAINERS: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
 VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
 ANNOTATIONS: Final = (names.BOOTSTRAP, names.LEAF, names.ROOTS, names.STATUS)
@@ -35,8 +34,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     proa: str
     """The version that injected. The sidecar is outdated if *fingerprint*, not this, is another one's."""
     fingerprint: str
-    listening: str = ""
-    """A hash of what this pod's sidecar listens for beside what all do; empty for nothing, UNTOLD for who knows."""
     init_containers: tuple[str, ...]
     volumes: tuple[str, ...]
     annotations: tuple[str, ...]
@@ -56,7 +53,7 @@ def recorded(text: str) -> Status:
     status = _decoded(text, Status)
     if names.STATUS not in status.annotations or names.STATUS in status.replaced:
         raise Invalid(f"{_FIELD}.annotations", "a record that would not go itself", "the record among what was added")
-    return status if found == FORMAT else replaced(status, listening=UNTOLD)
+    return status
 
 
 def owned(record: Status, given: Status) -> Status:
@@ -70,14 +67,12 @@ def owned(record: Status, given: Status) -> Status:
         return tuple(name for name in recorded if name in known)
 
     containers = (*given.init_containers, *given.containers)
-    annotations = ours(record.annotations, given.annotations, ANNOTATIONS)
     return replaced(
         record,
         init_containers=ours(record.init_containers, containers, CONTAINERS),
         containers=ours(record.containers, containers, CONTAINERS),
         volumes=ours(record.volumes, given.volumes, VOLUMES),
-        annotations=annotations,
-        replaced={key: value for key, value in record.replaced.items() if key in annotations},
+        annotations=ours(record.annotations, given.annotations, ANNOTATIONS),
     )
 
 

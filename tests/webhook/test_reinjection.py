@@ -44,7 +44,7 @@ def _change(wanted: Any) -> Callable[[Any], Any]:
         """As far as it is the same whether *pod* is injected: others' items go before all, or after all."""
         changed = copy.deepcopy(pod)
         items, annotations, drops_probes = wanted
-        for number, (place, first, item) in enumerate(items):
+        for number, (place, first, item) in enumerate(copy.deepcopy(list(each)) for each in items):
             found = changed["spec"].get(place) or []
             own = {**item, "name": f"{item['name']}-{number}"} if place != "volumes" else {"name": f"v{number}"}
             changed["spec"][place] = [own, *found] if first else [*found, own]
@@ -167,6 +167,16 @@ def test_a_sidecar_that_listens_no_more_is_told_so(probed_pod: Any) -> None:
     assert "--config-yaml" not in proxy["args"]
     assert [each["name"] for each in proxy["env"]][-1] == "ADDED"
     assert "POD_IP" not in [each["name"] for each in proxy["env"]]
+
+
+def test_what_the_sidecar_is_told_and_may_do_is_nobody_elses_to_change(probed_pod: Any) -> None:
+    # By a webhook that came later, or by who wrote the pod after one that was injected.
+    sent = as_admitted(injected(probed_pod))
+    proxy = in_list(sent, "initContainers", names.PROXY_CONTAINER)
+    proxy["args"] = ["--log-level", "trace"]
+    proxy["securityContext"] |= {"runAsUser": 0, "capabilities": {"drop": []}}
+    del in_list(sent, "initContainers", names.INIT_CONTAINER)["command"]
+    assert_same(injected(sent), as_admitted(injected(probed_pod)))
 
 
 def test_under_another_configuration_the_sidecar_is_as_new(probed_pod: Any) -> None:

@@ -1,5 +1,6 @@
 """The record of an injection: whoever writes a pod may write it, too. And what it costs."""
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from webhook.review import Response
 from webhook.sidecar import sidecar
 
 OWN = [names.INIT_CONTAINER, names.PROXY_CONTAINER, names.IDENTITY_VOLUME, names.BOOTSTRAP, names.STATUS]
+PROBE = {"httpGet": {"path": "/", "port": 8080}}
 THEIRS = ["app", "audit-agent", "audit-init", "audit", "audit.dev/seal", "", "0", "-", "a/b", "~1"]
 PLACES = ["", "/spec", "/metadata", *(f"/spec/{each}" for each in ("initContainers", "volumes", "containers"))]
 
@@ -22,7 +24,7 @@ PLACES = ["", "/spec", "/metadata", *(f"/spec/{each}" for each in ("initContaine
 @pytest.fixture(scope="session")
 def any_record(any_json: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Records of the right shape that nobody wrote down after an injection."""
-    known = st.lists(st.sampled_from([*OWN, *THEIRS]), max_size=4)
+    known = st.lists(st.sampled_from(THEIRS), max_size=4).map(lambda found: [*OWN, *found])
     members = st.dictionaries(st.sampled_from(["port", "scheme", "path", "host", "x/y"]), any_json, max_size=3)
     kinds = st.sampled_from(["httpGet", "tcpSocket", "grpc", "exec", "a/b"])
     places = st.sampled_from(["readinessProbe", "preStop", "image", "securityContext", "", "~0"])
@@ -34,14 +36,13 @@ def any_record(any_json: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             "fingerprint": st.sampled_from(["", sidecar(DEFAULT).fingerprint]),
             "initContainers": known,
             "volumes": known,
-            "annotations": known.map(lambda found: [*found, names.STATUS]),
+            "annotations": known,
         },
         optional={
             "containers": known,
-            "listening": st.sampled_from(["", "x"]),
             "absent": st.lists(st.sampled_from(PLACES)),
             "null": st.lists(st.sampled_from(PLACES)),
-            "replaced": st.dictionaries(st.sampled_from([*OWN[3:4], "audit.dev/seal"]), st.text(max_size=3)),
+            "replaced": st.dictionaries(st.sampled_from([names.BOOTSTRAP, "audit.dev/seal"]), st.text(max_size=3)),
             "probes": st.dictionaries(st.sampled_from(THEIRS), st.dictionaries(places, handlers), max_size=3),
         },
     )
@@ -49,19 +50,19 @@ def any_record(any_json: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 def guarded(record: Any) -> Any:
     """A pod with what another webhook put into it, and with a record of its author's making."""
-    probe = {"httpGet": {"path": "/", "port": 8080}}
     asking = {"httpGet": {"path": "/", "port": 15101}}
-    return {
+    pod = {
         "metadata": {"annotations": {"audit.dev/seal": "s", names.BOOTSTRAP: "b", names.STATUS: json.dumps(record)}},
         "spec": {
             "initContainers": [{"name": "audit-init", "image": "x"}, {"name": names.PROXY_CONTAINER, "image": "y"}],
             "containers": [
                 {"name": "app", "readinessProbe": asking},
-                {"name": "audit-agent", "image": "x", "readinessProbe": probe, "lifecycle": {"preStop": probe}},
+                {"name": "audit-agent", "image": "x", "readinessProbe": PROBE, "lifecycle": {"preStop": PROBE}},
             ],
             "volumes": [{"name": "audit"}, {"name": names.IDENTITY_VOLUME}],
         },
     }
+    return json.loads(json.dumps(pod))
 
 
 def of_others(pod: Any) -> Any:
@@ -87,10 +88,39 @@ def test_a_forged_record_takes_nothing_of_anybody_elses(
         return
     assert_same(of_others(result), of_others(pod))
     agent = in_list(result, "containers", "audit-agent")
-    assert agent["readinessProbe"] == {"httpGet": {"path": "/", "port": 15100}}
-    assert agent["lifecycle"] == {"preStop": {"httpGet": {"path": "/", "port": 15100}}}
+    for asked in (agent["readinessProbe"], agent["lifecycle"]["preStop"]):
+        assert {**asked["httpGet"], "port": 8080} == PROBE["httpGet"]
+        assert asked["httpGet"]["port"] in range(15100, 15200)
     assert set(in_list(result, "containers", "app")["readinessProbe"]) <= {"httpGet", "tcpSocket", "grpc"}
     assert decided(result).operations == ()
+
+
+def forged(**more: Any) -> Any:
+    return {
+        "version": 3,
+        "proa": "",
+        "fingerprint": "",
+        "initContainers": OWN,
+        "volumes": OWN,
+        "annotations": OWN,
+        **more,
+    }
+
+
+def test_a_forged_record_changes_nothing_of_a_probe_but_what_an_injection_does() -> None:
+    original = {"httpGet": {"port": 9000, "scheme": "HTTPS", "path": "/admin", "host": "elsewhere.example"}}
+    pod = guarded(forged(probes={"app": {"readinessProbe": original, "newerThanWe": original}}))
+    app = pod["spec"]["containers"][0]
+    app["newerThanWe"] = copy.deepcopy(app["readinessProbe"])
+    undone = uninjected(pod)["spec"]["containers"][0]
+    assert undone["readinessProbe"] == {"httpGet": {"path": "/", "port": 9000, "scheme": "HTTPS"}}
+    assert undone["newerThanWe"] == app["newerThanWe"]
+
+
+def test_a_record_that_names_a_thing_twice_takes_it_out_once() -> None:
+    pod = guarded(forged(annotations=[*OWN, *OWN], replaced={names.LEAF: "not theirs to bring"}))
+    assert uninjected(pod)["metadata"]["annotations"] == {"audit.dev/seal": "s"}
+    assert_same(of_others(injected(pod)), of_others(pod))
 
 
 @given(data=st.data())
