@@ -6,14 +6,15 @@ second. So while the configuration gives what it gave, what others added to it s
 they chose; what else Proa says of its containers holds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 import msgspec
 
 from proa.json import Json
-from proa.trees import listed, members, same, text
+from proa.trees import listed, member, members, same, text
 from webhook.operations import Add, Operation, Remove, applied, encoded, pointed
 from webhook.patch import CONTAINERS, INIT_CONTAINERS, VOLUMES
 from webhook.sidecar import POD_IP
@@ -36,6 +37,15 @@ class Undone:
     pod: Json
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is to be at *path*, where something else was *planned*, or the same."""
+
+    path: str
+    planned: Json
+    kept: Json
+
+
 def reinjection(undone: Undone, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
     """What injects the pod that came anew, where *operations* inject what it was; nothing where that is how it came."""
     planned = applied(undone.pod, operations)
@@ -43,13 +53,37 @@ def reinjection(undone: Undone, operations: tuple[Operation, ...]) -> tuple[Oper
     if record is None:
         return (*undone.operations, *operations)
     kept = tuple(_kept(undone, planned, record))
-    if same(applied(planned, kept), undone.came):
+    if same(reduce(_placed, kept, planned), undone.came):
         return ()
-    return (*undone.operations, *operations, *kept)
+    return (*undone.operations, *operations, *_edits(kept))
 
 
-def _kept(undone: Undone, planned: Json, record: Status) -> Iterator[Operation]:
-    """What others added to what was injected, put back in its place."""
+def _placed(value: Json, each: _Kept) -> Json:
+    """*value* with what is to be at a place that holds something. A patch would cost reading what was just written."""
+
+    def below(found: Json, tokens: tuple[str, ...]) -> Json:
+        if not tokens:
+            return each.kept
+        if isinstance(found, list):
+            at = int(tokens[0])
+            return [*found[:at], below(found[at], tokens[1:]), *found[at + 1 :]]
+        return {**members(found), tokens[0]: below(member(found, tokens[0]), tokens[1:])}
+
+    return below(value, pointed(each.path))
+
+
+def _edits(kept: Iterable[_Kept]) -> Iterator[Operation]:
+    for each in kept:
+        if each.kept == each.planned:
+            continue
+        # What an `add` does to a member, it does not to an item: that would be one more (RFC 6902 §4.1).
+        if each.path.rpartition("/")[2].isdigit():
+            yield Remove(each.path)
+        yield Add(each.path, encoded(each.kept))
+
+
+def _kept(undone: Undone, planned: Json, record: Status) -> Iterator[_Kept]:
+    """What others added to what was injected, with its place in what is *planned*."""
     yield from _defaults(undone.came, planned, record)
     if record.fingerprint != undone.record.fingerprint:
         return
@@ -59,20 +93,18 @@ def _kept(undone: Undone, planned: Json, record: Status) -> Iterator[Operation]:
         (VOLUMES, record.volumes),
     ):
         for at, item, came in _pairs(undone.came, planned, path):
-            kept = _over(came, item)
-            if text(item, "name") in names and not same(kept, item):
-                yield Remove(at)
-                yield Add(at, encoded(kept))
+            if text(item, "name") in names:
+                yield _Kept(at, item, _over(came, item))
 
 
-def _defaults(came: Json, planned: Json, record: Status) -> Iterator[Add]:
+def _defaults(came: Json, planned: Json, record: Status) -> Iterator[_Kept]:
     """The members that the API server gave to an httpGet that took a tcpSocket's place."""
     for path in (INIT_CONTAINERS, CONTAINERS):
         for at, container, before in _pairs(came, planned, path):
             for name, handlers in record.probes.get(text(container, "name"), {}).items():
                 asked, found = members(container, name, "httpGet"), members(before, name, "httpGet")
                 if "tcpSocket" in handlers and asked.items() <= found.items() and asked != found:
-                    yield Add(f"{at}/{name}/httpGet", encoded(found))
+                    yield _Kept(f"{at}/{name}/httpGet", asked, found)
 
 
 def _pairs(came: Json, planned: Json, path: str) -> Iterator[tuple[str, dict[str, Json], dict[str, Json]]]:
@@ -85,23 +117,29 @@ def _pairs(came: Json, planned: Json, path: str) -> Iterator[tuple[str, dict[str
 
 def _over(came: dict[str, Json], planned: dict[str, Json]) -> dict[str, Json]:
     """A container or volume as *planned*, with what others gave to the one that *came*."""
-    kept = members(_merged(came, planned)).copy()
-    kept |= {key: came[key] for key in _OTHERS if key in came and key in planned}
+    kept = members(_merged(came, planned))
+    others: dict[str, Json] = {key: came[key] for key in _OTHERS if key in came and key in planned}
+    kept = kept if others.items() <= kept.items() else {**kept, **others}
     if "env" in kept and _ADDRESS not in (text(each, "name") for each in listed(planned, "env")):
-        kept["env"] = [each for each in listed(kept, "env") if text(each, "name") != _ADDRESS]
+        stays = [each for each in listed(kept, "env") if text(each, "name") != _ADDRESS]
+        return kept if stays == kept["env"] else {**kept, "env": stays}
     return kept
 
 
 def _merged(came: Json, planned: Json) -> Json:
-    """What was *planned*, and what else *came*: members, and items by their name."""
+    """What was *planned*, and what else *came*: members, and items by their name. *came* itself, where that is it."""
     match came, planned:
+        case _ if came == planned:
+            return came
         case dict(), dict():
-            return {**came, **{key: _merged(came.get(key), value) for key, value in planned.items()}}
+            merged = {key: _merged(came.get(key), value) for key, value in planned.items()}
+            return came if merged.items() <= came.items() else {**came, **merged}
         case list(), list() if all(text(item, "name") for item in planned):
             before = {text(item, "name"): item for item in came}
             own = [_merged(before.pop(text(item, "name"), None), item) for item in planned]
-            return [*own, *before.values()]
+            found = [*own, *before.values()]
         case list(), list() if len(came) == len(planned):
-            return list(map(_merged, came, planned))
+            found = list(map(_merged, came, planned))
         case _:
             return planned
+    return came if found == came else found

@@ -53,7 +53,8 @@ def template_places(options: tuple[str, ...]) -> Places:
 
     Raises Refused with every option that is none.
     """
-    problems, places = Problems(), dict(TEMPLATES)
+    problems = Problems()
+    places: dict[tuple[str, str], tuple[str, ...]] = {**TEMPLATES}
     for option in options:
         if (found := _PLACE.fullmatch(option)) is None:
             problems.add([Invalid("template path", shown(option), "group/Kind=path.to.template")])
