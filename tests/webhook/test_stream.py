@@ -10,46 +10,10 @@ from hypothesis import strategies as st
 from proa import names
 from proa.documents import as_json, as_yaml, plain
 from proa.errors import Refused
-from proa.mesh import MeshConfiguration, mesh_configuration
+from proa.mesh import MeshConfiguration
+from support.manifests import TEMPLATE, WORKLOADS, decided, manifest, of, template_of
 from webhook.sidecar import Sidecar
-from webhook.stream import Injected, injected, uninjected
-from webhook.templates import template_places
-
-TEMPLATE = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app"}]}}
-WORKLOADS = {
-    "Pod": ("v1", ()),
-    "PodTemplate": ("v1", ("template",)),
-    "ReplicationController": ("v1", ("spec", "template")),
-    "Deployment": ("apps/v1", ("spec", "template")),
-    "StatefulSet": ("apps/v1", ("spec", "template")),
-    "DaemonSet": ("apps/v1", ("spec", "template")),
-    "ReplicaSet": ("apps/v1", ("spec", "template")),
-    "Job": ("batch/v1", ("spec", "template")),
-    "CronJob": ("batch/v1", ("spec", "jobTemplate", "spec", "template")),
-}
-
-
-def manifest(kind: str, template: Any = TEMPLATE, namespace: str | None = None) -> dict[str, Any]:
-    version, path = WORKLOADS[kind]
-    body = template
-    for key in reversed(path):
-        body = {key: body}
-    metadata = {"name": "web"} | ({} if namespace is None else {"namespace": namespace})
-    return {"apiVersion": version, "kind": kind} | body | {"metadata": metadata | body.get("metadata", {})}
-
-
-def template_of(kind: str, document: Any) -> Any:
-    for key in WORKLOADS[kind][1]:
-        document = document[key]
-    return document
-
-
-def of(*documents: Any) -> Injected:
-    return injected(yaml.safe_dump_all(documents, sort_keys=False), MeshConfiguration())
-
-
-def decided(result: Injected) -> list[tuple[str, str]]:
-    return [(verdict.title, verdict.decision.reason.code) for verdict in result.verdicts]
+from webhook.stream import injected
 
 
 @pytest.mark.parametrize("kind", WORKLOADS)
@@ -112,71 +76,6 @@ def test_each_item_of_a_list_is_taken_by_itself() -> None:
     after: Any = plain(result.documents[0])
     assert "initContainers" in after["items"][0]["spec"]["template"]["spec"]
     assert after["items"][1:] == listed["items"][1:]
-
-
-@pytest.mark.parametrize("kind", WORKLOADS)
-def test_a_list_of_one_kind_is_taken_as_a_list_is(kind: str) -> None:
-    version, _ = WORKLOADS[kind]
-    whole, bare = (
-        manifest(kind),
-        {key: each for key, each in manifest(kind).items() if key not in {"apiVersion", "kind"}},
-    )
-    result = of({"apiVersion": version, "kind": f"{kind}List", "items": [whole, bare]})
-    assert decided(result) == [(f"{kind} web", "namespace_enabled"), ("item web", "namespace_enabled")]
-    after: Any = plain(result.documents[0])
-    one, other = (template_of(kind, item)["spec"] for item in after["items"])
-    assert one == other
-    assert len(one["initContainers"]) == 2
-
-
-def test_a_list_of_what_carries_no_pod_passes_through() -> None:
-    listed = {"apiVersion": "v1", "kind": "ServiceList", "items": [{"spec": {"template": {}}}, manifest("Job")]}
-    assert decided(of(listed)) == [("Job web", "namespace_enabled")]
-
-
-ROLLOUT = {
-    "apiVersion": "argoproj.io/v1alpha1",
-    "kind": "Rollout",
-    "metadata": {"name": "web"},
-    "spec": {"template": TEMPLATE},
-}
-
-
-def test_a_kind_that_the_user_names_is_a_workload_like_others() -> None:
-    places = template_places(("argoproj.io/Rollout=spec.template", "Thing=template"))
-    text = yaml.safe_dump_all([ROLLOUT, ROLLOUT | {"apiVersion": "other.io/v1"}, manifest("Deployment")])
-    result = injected(text, MeshConfiguration(), places)
-    assert [verdict.title for verdict in result.verdicts] == ["Rollout web", "Deployment web"]
-    again = injected(as_yaml(result.documents), MeshConfiguration(), places)
-    assert [verdict.decision.reason.code for verdict in again.verdicts] == ["already_injected"] * 2
-    assert as_yaml(again.documents) == as_yaml(result.documents)
-    restored = uninjected(as_yaml(result.documents), places)
-    assert [plain(document) for document in restored.documents] == list(yaml.safe_load_all(text))
-
-
-@pytest.mark.parametrize(
-    "option", ["", "Rollout", "rollout=spec", "a/b/Kind=spec", "Kind=", "Kind=spec.", "Kind=a b", "K=x/y"]
-)
-def test_what_is_no_path_of_a_kind_is_refused(option: str) -> None:
-    with pytest.raises(Refused, match="template path"):
-        template_places((option,))
-
-
-@pytest.mark.parametrize("kind", WORKLOADS)
-def test_the_output_as_input_stays_as_it_is_and_comes_back_as_it_was(kind: str) -> None:
-    text = yaml.safe_dump(manifest(kind, namespace="demo"), sort_keys=False)
-    once = as_yaml(injected(text, MeshConfiguration()).documents)
-    again = injected(once, MeshConfiguration())
-    assert as_yaml(again.documents) == once
-    assert as_yaml(uninjected(once).documents) == text
-
-
-def test_what_was_injected_with_another_configuration_is_brought_up_to_date() -> None:
-    text = yaml.safe_dump(manifest("Deployment"))
-    old = injected(text, mesh_configuration("proxy: {image: old}"))
-    result = injected(as_yaml(old.documents), MeshConfiguration())
-    assert decided(result) == [("Deployment web", "injected_again")]
-    assert plain(result.documents[0]) == plain(injected(text, MeshConfiguration()).documents[0])
 
 
 def test_a_namespace_of_the_stream_decides_wherever_it_stands() -> None:
