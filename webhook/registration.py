@@ -123,7 +123,8 @@ def _webhook(entry: Entry, on_failure: str, revision: Revision) -> Json:
 
 
 def _selector(*requirements: Requirement) -> Json:
-    return {"matchExpressions": [dict(each) for each in requirements]}
+    """Without requirements as the API server gives it back, for which an empty list is an absent one."""
+    return {"matchExpressions": [dict(each) for each in requirements]} if requirements else {}
 
 
 _NOT_SYSTEM: Final = is_not_in(NAMESPACE_NAME, *NEVER_MATCHED)

@@ -50,6 +50,10 @@ class Installed:
     def registration(self) -> Any:
         return json.loads(self.kubectl("get", CONFIGURATION, self.name, "--output=json", "--show-managed-fields"))
 
+    @property
+    def entries(self) -> int:
+        return len(self.registration()["webhooks"])
+
     def bundles(self) -> set[str | None]:
         return {entry["clientConfig"].get("caBundle") for entry in self.registration()["webhooks"]}
 
@@ -231,7 +235,7 @@ def test_a_bundle_that_somebody_takes_away_is_put_back(installed: Installed) -> 
     with installed.running() as process:
         process.becomes_ready()
         (bundle,) = installed.bundles()
-        taken = [{"op": "remove", "path": f"/webhooks/{n}/clientConfig/caBundle"} for n in range(8)]
+        taken = [{"op": "remove", "path": f"/webhooks/{n}/clientConfig/caBundle"} for n in range(installed.entries)]
         installed.kubectl("patch", CONFIGURATION, installed.name, "--type=json", f"--patch={json.dumps(taken)}")
         eventually(lambda: installed.bundles() == {bundle}, "the caBundle")
 
@@ -263,7 +267,8 @@ def test_under_cert_manager_it_writes_nothing(installed: Installed) -> None:
         process.becomes("entries have no caBundle")
         assert installed.bundles() == {None}
         injected = [
-            {"op": "add", "path": f"/webhooks/{n}/clientConfig/caBundle", "value": base64(root.pem)} for n in range(8)
+            {"op": "add", "path": f"/webhooks/{n}/clientConfig/caBundle", "value": base64(root.pem)}
+            for n in range(installed.entries)
         ]
         installed.kubectl("patch", CONFIGURATION, installed.name, "--type=json", f"--patch={json.dumps(injected)}")
         process.becomes_ready()

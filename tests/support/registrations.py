@@ -26,8 +26,8 @@ def holds(requirement: Any, found: Labels) -> bool:
 
 
 def selected(selector: Any, found: Labels) -> bool:
-    assert set(selector) == {"matchExpressions"}
-    return all(holds(requirement, found) for requirement in selector["matchExpressions"])
+    assert selector.keys() <= {"matchExpressions"}
+    return all(holds(requirement, found) for requirement in selector.get("matchExpressions", ()))
 
 
 def takes_namespace(entry: Any, name: str, labels: Labels) -> bool:

@@ -1,0 +1,69 @@
+"""What pods ask for of their sidecars by annotations: taken by the real API server, run by the real kubelet."""
+
+import json
+from typing import Any
+
+import pytest
+
+from proa import names
+from support.kubectl import PEER, Kubectl, pod, pod_spec, serving
+from webhook.vocabulary import QUANTITIES, SETTINGS
+
+FIRST = {"name": "first", "image": PEER, "command": ["true"]}
+ASKED = {
+    "each-resource": {each.name: "64Mi" if "cpu" not in each.name else "200m" for each in QUANTITIES},
+    "no-resource": {each.name: "none" for each in QUANTITIES},
+    "native": {
+        "place": "after:first",
+        "concurrency": "3",
+        "drain-time": "30s",
+        "termination-drain": "2s",
+        "log-level": "debug",
+        "component-log-level": "upstream:info,config:trace",
+        "log-format": "json",
+        "access-log": "off",
+        "proxy-image": "registry.example:5000/envoy:v1.40.0",
+        "rewrite-probes": "false",
+    },
+    "regular": {"sidecar": "regular", "hold": "true", "termination-drain": "3s"},
+}
+
+
+def asking(settings: dict[str, str]) -> dict[str, str]:
+    return {f"{names.PREFIX}/{name}": text for name, text in settings.items()}
+
+
+def of_proa(found: dict[str, Any]) -> set[str]:
+    every = (*found["spec"]["initContainers"], *found["spec"]["containers"])
+    return {container["name"] for container in every} & {names.INIT_CONTAINER, names.PROXY_CONTAINER}
+
+
+def test_every_setting_is_asked_for_here() -> None:
+    assert {name for settings in ASKED.values() for name in settings} == {each.name for each in SETTINGS}
+
+
+@pytest.mark.parametrize("settings", ASKED.values(), ids=ASKED)
+def test_the_api_server_takes_a_pod_with_what_it_asks_for(injected: Kubectl, settings: dict[str, str]) -> None:
+    spec = pod_spec("true", initContainers=[FIRST], terminationGracePeriodSeconds=10)
+    rehearsed = ("create", "--dry-run=server", "--filename=-", "--output=json")
+    found = json.loads(injected(*rehearsed, given=pod("app", spec, annotations=asking(settings))))
+    assert of_proa(found) == {names.INIT_CONTAINER, names.PROXY_CONTAINER}
+
+
+def test_a_regular_sidecar_runs_beside_the_app_and_ends_with_it(injected: Kubectl) -> None:
+    spec = {**serving(), "initContainers": [FIRST], "terminationGracePeriodSeconds": 10}
+    asked = asking({"sidecar": "regular", "termination-drain": "1s", "log-format": "json"})
+    injected.apply(pod("web", spec, annotations=asked))
+    injected.ready("pod/web")
+    found = injected.json("pod/web")
+    assert [each["name"] for each in found["spec"]["initContainers"]] == ["first", names.INIT_CONTAINER]
+    assert [each["name"] for each in found["spec"]["containers"]] == ["app", names.PROXY_CONTAINER]
+    injected("delete", "pod/web", "--timeout=30s")
+
+
+def test_a_native_sidecar_behind_a_named_init_container_starts_and_the_app_after_it(injected: Kubectl) -> None:
+    spec = {**serving(), "initContainers": [FIRST]}
+    injected.apply(pod("web", spec, annotations=asking({"place": "after:first", "concurrency": "1"})))
+    injected.ready("pod/web")
+    found = injected.json("pod/web")["spec"]["initContainers"]
+    assert [each["name"] for each in found] == ["first", names.INIT_CONTAINER, names.PROXY_CONTAINER]
