@@ -6,10 +6,10 @@ from typing import Final
 from installation.checks import Check, Severity
 from installation.preflight import opted_in
 from installation.rehearsal import Bare, Injected, Rejected
-from installation.selectors import requirements
 from installation.state import BadConfiguration, Installation, NoConfiguration, registered
 from installation.survey import Entry, Namespace, Unread, entries, known
 from proa import names
+from proa.json import Json
 from proa.mesh import MeshConfiguration
 from webhook.registration import Revision, registration
 
@@ -72,8 +72,8 @@ def _outdated(survey: Installation) -> Iterator[str]:
     yield from (f"{name} of {survey.registration} is missing" for name in sorted(wanted.keys() - found.keys()) if found)
 
 
-def _asks(entry: Entry) -> tuple[object, ...]:
-    return requirements(entry.namespace_selector), requirements(entry.object_selector), entry.conditions, entry.path
+def _asks(entry: Entry) -> Json:
+    return [entry.namespace_selector, entry.object_selector, [list(each) for each in entry.conditions], entry.path]
 
 
 def _orphaned(survey: Installation) -> Iterator[str]:

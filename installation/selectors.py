@@ -21,11 +21,6 @@ def unmet(selector: Json, labels: Mapping[str, str]) -> Iterator[str]:
             yield f"wants {_words(each)}, {_found(text(each, 'key'), labels)}"
 
 
-def requirements(selector: Json) -> tuple[dict[str, str], list[Json]]:
-    """What *selector* asks, comparable: the API server drops a list that is empty, and a selector may be absent."""
-    return texts(selector, "matchLabels"), listed(selector, "matchExpressions")
-
-
 def keys(selector: Json) -> frozenset[str]:
     """The labels that *selector* looks at."""
     named = (text(each, "key") for each in listed(selector, "matchExpressions"))

@@ -178,18 +178,6 @@ def test_every_check_is_shown_to_fail() -> None:
     assert [check.code for check in POSTFLIGHT] == list(FAULTS_INSTALLED)
 
 
-def test_a_registration_as_the_api_server_sends_it_is_of_its_configuration() -> None:
-    """It drops what is empty, such as the list of a selector that asks nothing."""
-    stored = tuple(dataclasses.replace(each, object_selector=_dropped(each.object_selector)) for each in SOUND_ENTRIES)
-    assert stored != SOUND_ENTRIES
-    found = dataclasses.replace(INSTALLED, cluster=dataclasses.replace(SOUND, entries=stored))
-    assert "registration_outdated" not in failed(rows(POSTFLIGHT, found))
-
-
-def _dropped(selector: Any) -> Any:
-    return {key: value for key, value in selector.items() if value}
-
-
 def test_no_two_messages_have_the_same_code() -> None:
     codes = [check.code for check in (*PREFLIGHT, *POSTFLIGHT)]
     assert len(codes) == len(set(codes))
