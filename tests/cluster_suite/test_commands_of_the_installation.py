@@ -183,8 +183,8 @@ def test_a_pod_that_is_not_there_cannot_be_explained(mesh: Mesh, namespace: Kube
 def test_a_revision_is_installed_checked_used_and_removed_beside_the_default_one(
     mesh: Mesh, namespace: Kubectl
 ) -> None:
-    done = mesh.report("install", f"--revision={REVISION}", "--profile=minimal")
     try:
+        done = mesh.report("install", f"--revision={REVISION}", "--profile=minimal")
         assert done["outcome"] == "applied"
         assert {each["action"] for each in done["changes"]} == {"create"}
         namespace("label", "namespace", namespace.namespace, "proa.dev/inject=enabled", f"proa.dev/rev={REVISION}")
