@@ -1,6 +1,6 @@
 """What the API server asks of a pod before it calls the webhook: the decision's rules as CEL match conditions. Pure.
 
-That they say what the decision says is proved by enumeration, in CEL too (tests/webhook/test_registration.py).
+That they say what the decision says is proved by enumeration, in CEL too (tests/webhook/test_registration_variants.py).
 """
 
 from dataclasses import dataclass
@@ -48,15 +48,17 @@ def on_windows(pod: Pod) -> bool:
     return pod.spec.os is not None and pod.spec.os.name == "windows"
 
 
-def _init_container(name: str) -> str:
-    return f"object.spec.initContainers.exists(container, container.name == '{name}')"
+def _container(name: str) -> str:
+    """In either list: a regular sidecar stands among the app's containers."""
+    listed = ("initContainers", "containers")
+    named = f"exists(container, container.name == '{name}')"
+    return f"({' || '.join(f'has(object.spec.{each}) && object.spec.{each}.{named}' for each in listed)})"
 
 
 _INJECTED: Final = " && ".join(
     (
         f"has(object.metadata.annotations) && '{names.STATUS}' in object.metadata.annotations",
-        "has(object.spec.initContainers)",
-        *map(_init_container, (names.INIT_CONTAINER, names.PROXY_CONTAINER)),
+        *map(_container, (names.INIT_CONTAINER, names.PROXY_CONTAINER)),
     )
 )
 WORTH_ASKING: Final = (
