@@ -23,7 +23,7 @@ from proa.sections import Section, section
 IMAGE_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
 """A regular expression for the whole of an image reference."""
 _SUBJECT: Final = "the mesh configuration"
-_LARGEST: Final = 1_048_576
+LARGEST: Final = 1_048_576
 """Characters of a document: what a ConfigMap may hold (Kubernetes: 1 MiB)."""
 _SHORTEST_CERTIFICATE: Final = 3600
 _LONGEST_CERTIFICATE: Final = 7862400
@@ -222,8 +222,8 @@ def mesh_configuration(document: str | bytes) -> MeshConfiguration:
 
 
 def _tree(document: str | bytes) -> Json:
-    if len(document) > _LARGEST:
-        raise Invalid("the document", f"{len(document)} characters", f"at most {_LARGEST}")
+    if len(document) > LARGEST:
+        raise Invalid("the document", f"{len(document)} characters", f"at most {LARGEST}")
     trees = tuple(map(plain, read(document)))
     match trees:
         case ():

@@ -14,12 +14,10 @@ from prometheus_client import CollectorRegistry
 from kube.configuration import validity
 from kube.configured import Configured
 from proa.errors import Invalid, ProaError
-from proa.mesh import MeshConfiguration, mesh_configuration
+from proa.mesh import LARGEST, MeshConfiguration, mesh_configuration
 from webhook.serving import waited
 
 REREAD_SECONDS: Final = 3.0
-LARGEST_FILE: Final = 1024 * 1024
-"""What a ConfigMap holds."""
 
 
 class MountedConfiguration:
@@ -70,9 +68,9 @@ class MountedConfiguration:
 def _document(file: Path) -> bytes:
     try:
         with file.open("rb") as opened:
-            document = opened.read(LARGEST_FILE + 1)
+            document = opened.read(LARGEST + 1)
     except OSError as error:
         raise Invalid(str(file), error.strerror or type(error).__name__, "a file that can be read") from error
-    if len(document) > LARGEST_FILE:
-        raise Invalid(str(file), f"more than {LARGEST_FILE} bytes", f"at most {LARGEST_FILE}")
+    if len(document) > LARGEST:
+        raise Invalid(str(file), f"more than {LARGEST} bytes", f"at most {LARGEST}")
     return document

@@ -12,18 +12,11 @@ from webhook.opting import Wish, namespace_label, wishes
 from webhook.podsecurity import rejection
 from webhook.sidecar import Sidecar
 
-_OVERRULING: Final = frozenset(
-    {
-        "own_namespace",
-        "system_namespace",
-        "host_network",
-        "windows",
-        "istio_label_overruled",
-        "istio_namespace_disabled",
-    }
-)
+_IMPOSSIBLE: Final = frozenset({"own_namespace", "system_namespace", "host_network", "windows"})
+"""Reasons to leave a pod that nobody's wish could mend."""
+_OVERRULING: Final = _IMPOSSIBLE | {"istio_label_overruled", "istio_namespace_disabled"}
 """Reasons to leave a pod that hold whatever the pod asks for."""
-_BEFORE_WISHES: Final = frozenset({"own_namespace", "system_namespace", "host_network", "windows", "already_injected"})
+_BEFORE_WISHES: Final = _IMPOSSIBLE | {"already_injected"}
 
 
 def warnings(subject: Subject, decision: Decision, sidecar: Sidecar) -> Iterator[str]:

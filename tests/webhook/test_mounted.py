@@ -5,9 +5,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from proa.mesh import PeerTls
+from proa.mesh import LARGEST, PeerTls
 from support.roots import Volume
-from webhook.mounted import LARGEST_FILE, MountedConfiguration
+from webhook.mounted import MountedConfiguration
 
 STRICT, PERMISSIVE = b"peerTls: strict\n", b"peerTls: permissive\n"
 
@@ -50,7 +50,7 @@ def test_what_has_not_changed_stays_the_same_object(mounted: MountedConfiguratio
     assert mounted.current is before
 
 
-@pytest.mark.parametrize("broken", [b"peerTls: maybe\n", b"\xff", b"a: [", b"#" * (LARGEST_FILE + 1), None])
+@pytest.mark.parametrize("broken", [b"peerTls: maybe\n", b"\xff", b"a: [", b"#" * (LARGEST + 1), None])
 def test_what_cannot_be_used_leaves_the_last_good_in_force_and_says_so_once(
     mounted: MountedConfiguration, volume: Volume, registry: CollectorRegistry, broken: bytes | None
 ) -> None:
