@@ -15,13 +15,13 @@ from proa import names
 from proa.errors import Invalid, shown
 from proa.json import Json
 from proa.mesh import MeshConfiguration
+from webhook.customising import fingerprint
 from webhook.decision import OPT_IN, OPT_OUT, Inject, Leave, Subject, decision
 from webhook.decoding import converted
 from webhook.pod import Pod
 from webhook.status import recorded
 
 _ENDED: Final = ("Succeeded", "Failed")
-_INJECTED: Final = "already_injected"
 
 
 class State(StrEnum):
@@ -146,14 +146,15 @@ def _pod(raw: Json, namespace: Namespace, revision: Revision | None) -> Covered:
 def _state(raw: Json, namespace: Namespace, revision: Revision | None) -> tuple[State, str]:
     configuration = MeshConfiguration() if revision is None else revision.configuration
     try:
-        decided = decision(Subject(converted(raw, Pod, ""), namespace.name, namespace.labels, configuration))
+        pod = converted(raw, Pod, "")
+        if pod.carries_sidecar:
+            return _age(raw, revision)
+        decided = decision(Subject(pod, namespace.name, namespace.labels, configuration))
     except Invalid as problem:
         return State.REFUSED, str(problem)
     match decided:
         case Inject():
             return State.MISSING, _why_missing(raw, namespace, revision)
-        case Leave(reason) if reason.code == _INJECTED:
-            return _age(raw, revision)
         case Leave(reason):
             return State.LEFT, reason.sentence
 
@@ -165,9 +166,17 @@ def _age(raw: Json, revision: Revision | None) -> tuple[State, str]:
         record = recorded(texts(raw, "metadata", "annotations").get(names.STATUS, ""))
     except Invalid:
         return State.OUTDATED, "another version of Proa injected it"
-    if record.fingerprint == revision.fingerprint:
+    if _is_given(raw, record.fingerprint, revision):
         return State.INJECTED, ""
     return State.OUTDATED, f"its sidecar is not what the configuration in force gives (Proa {record.proa} injected it)"
+
+
+def _is_given(raw: Json, found: str, revision: Revision) -> bool:
+    try:
+        return found == fingerprint(texts(raw, "metadata", "annotations"), revision.configuration, revision.fingerprint)
+    except Invalid:
+        # A template that is no longer there.
+        return False
 
 
 def _why_missing(raw: Json, namespace: Namespace, revision: Revision | None) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from installation.offline import traced
-from proa.mesh import mesh_configuration
 from webhook.decision import RULES, Inject
+from webhook.injection import ALREADY_INJECTED, INJECTED_AGAIN
+from webhook.trial import tried_configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Puzzle:
     @property
     def answer(self) -> Iterator[str]:
         """The lines of `proa explain -f` but for its tables."""
-        for each in traced(self.stream, mesh_configuration(self.configuration)):
+        for each in traced(self.stream, tried_configuration(self.configuration)):
             yield f"{each.title}: {each.explanation.conclusion}"
             yield from (f"note: {note}" for note in each.notes)
             yield from (f"Warning: {warning}" for warning in each.explanation.warnings)
@@ -174,6 +175,9 @@ def _document() -> Iterator[str]:
     for number, rule in enumerate(RULES, 1):
         verdict = "inject" if rule.verdict is Inject else "leave"
         yield f"| {number} | `{rule.code}` | {verdict} | {rule.sentence} |\n"
+    yield "\nTwo more reasons stand for a pod that comes injected and is to be ([repeating](repeating.md)):\n\n"
+    for reason in (ALREADY_INJECTED, INJECTED_AGAIN):
+        yield f"- `{reason.code}`: {reason.sentence}.\n"
     yield _AFTER_RULES
     for puzzle in PUZZLES:
         configured = f"`{puzzle.configuration}`\n\n" if puzzle.configuration else ""

@@ -89,12 +89,6 @@ def patched() -> Callable[[Any, Response], Any]:
 
 
 @pytest.fixture(scope="session")
-def any_json() -> st.SearchStrategy[Any]:
-    scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-    return st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
-
-
-@pytest.fixture(scope="session")
 def any_pod(any_json: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Pods that Kubernetes could send: each part there or not, keys and values wild, fields nobody knows."""
     texts = st.text(st.characters(codec="utf-8"))
@@ -104,7 +98,14 @@ def any_pod(any_json: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
     containers = st.fixed_dictionaries(
         {"name": texts.map(lambda text: f"c-{text}")},
-        optional={"env": any_json, "securityContext": users, "image": texts},
+        optional={
+            "env": any_json,
+            "securityContext": users,
+            "image": texts,
+            "restartPolicy": st.sampled_from(["Always", None]),
+            "volumeMounts": st.sampled_from([None, []]),
+            "ports": st.sampled_from([None, []]),
+        },
     )
     volumes = st.fixed_dictionaries({"name": texts.map(lambda text: f"v-{text}")}, optional={"emptyDir": any_json})
     spec = st.fixed_dictionaries(
@@ -173,7 +174,7 @@ def any_probed_pod(any_pod: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         everyone = (pod["spec"].get("initContainers") or []) + pod["spec"]["containers"]
         for number, container in enumerate(everyone):
             container.update(draw(probes), name=f"{container['name']}-{number}")
-            if "ports" not in container:
+            if not container.get("ports"):
                 # A port by a name that nobody has is refused, which another test is about.
                 for asking in (*container.values(), *(container.get("lifecycle") or {}).values()):
                     for handler in asking.values() if isinstance(asking, dict) else ():
