@@ -22,11 +22,15 @@ from proa.names import AUTHORITY, PREFIX, SYSTEM_NAMESPACE
 ISSUER_SECRET: Final = AUTHORITY
 """The issuing intermediate, its key and the roots. An admin may put their own here."""
 ROOT_SECRET: Final = f"{AUTHORITY}-root"
-"""The root and its key, which sign intermediates and nothing else. An admin may take it offline."""
+"""The root and its key, which sign intermediates and nothing else; while a root is rotated, the other one and its key
+beside it. An admin may take it offline."""
 SECRET_TYPE: Final = f"{PREFIX}/ca"
 CERTIFICATES: Final = "tls.crt"
 KEY: Final = "tls.key"
 ROOTS: Final = "ca.crt"
+OTHER_CERTIFICATE: Final = "next.crt"
+OTHER_KEY: Final = "next.key"
+"""Of the Secret `proa-ca-root`. Which of its two roots issues is what `proa-ca` says; their order says nothing."""
 
 _CERTIFICATES: Final = "certificates in PEM"
 _PRIVATE_KEY: Final = "an unencrypted private key in PEM, ECDSA or RSA"
@@ -46,12 +50,17 @@ def stored_material(secret: Json) -> Material:
     raise problems.refusal(f"the Secret {ISSUER_SECRET}")
 
 
-def stored_root(secret: Json) -> Issuer:
-    """The root and its key of the Secret `proa-ca-root`. Raises Refused."""
-    problems = Problems()
+def stored_roots(secret: Json) -> tuple[Issuer, ...]:
+    """The roots of the Secret `proa-ca-root`, one or two, with their keys. Raises Refused."""
+    values, problems = _values(secret), Problems()
+    found: list[Issuer] = []
     with problems.collected():
-        return _issuer(_values(secret), ())
-    raise problems.refusal(f"the Secret {ROOT_SECRET}")
+        found.append(_issuer(values, ()))
+    if OTHER_CERTIFICATE in values:
+        with problems.collected():
+            found.append(_issuer(values, (), OTHER_CERTIFICATE, OTHER_KEY))
+    problems.refuse(f"the Secret {ROOT_SECRET}")
+    return tuple(found)
 
 
 def material_secret(material: Material) -> Json:
@@ -61,15 +70,21 @@ def material_secret(material: Material) -> Json:
     return _secret(ISSUER_SECRET, data)
 
 
-def root_secret(root: Issuer) -> Json:
-    """The Secret `proa-ca-root` for *root*. Never log it."""
-    return _secret(ROOT_SECRET, {CERTIFICATES: pem(*root.certificates), KEY: _written(root.key)})
+def roots_secret(roots: tuple[Issuer, ...]) -> Json:
+    """The Secret `proa-ca-root` for one root or two. Never log it."""
+    places = ((CERTIFICATES, KEY), (OTHER_CERTIFICATE, OTHER_KEY))
+    data: dict[str, str] = {}
+    for root, (certificate, key) in zip(roots, places, strict=False):
+        data |= {certificate: pem(*root.certificates), key: _written(root.key)}
+    return _secret(ROOT_SECRET, data)
 
 
-def renewed_secret(secret: Json, material: Material) -> Json:
-    """*secret* as the API server showed it, with *material* in it. Never log it."""
-    whole, fresh = cast("dict[str, Json]", secret), cast("dict[str, Json]", material_secret(material))
-    return {**whole, "data": {**_values(secret), **cast("dict[str, Json]", fresh["data"])}}
+def renewed_secret(secret: Json, fresh: Json) -> Json:
+    """*secret* as the API server showed it, with the content of *fresh* instead of what we had put there. Never log
+    it."""
+    whole, ours = cast("dict[str, Json]", secret), {CERTIFICATES, KEY, ROOTS, OTHER_CERTIFICATE, OTHER_KEY}
+    kept = {key: value for key, value in _values(secret).items() if key not in ours}
+    return {**whole, "data": {**kept, **_values(fresh)}}
 
 
 def reference(secret: Json) -> Json:
@@ -106,16 +121,18 @@ def _bytes(values: Mapping[str, Json], key: str, allowed: str) -> bytes:
         raise Invalid(f"data.{key}", "no base64", allowed) from error
 
 
-def _issuer(values: Mapping[str, Json], roots: tuple[x509.Certificate, ...]) -> Issuer:
+def _issuer(
+    values: Mapping[str, Json], roots: tuple[x509.Certificate, ...], place: str = CERTIFICATES, key_place: str = KEY
+) -> Issuer:
     problems = Problems()
     certificates: tuple[x509.Certificate, ...] = ()
     key = None
     with problems.collected():
-        certificates = _certificates(values, CERTIFICATES)
+        certificates = _certificates(values, place)
     with problems.collected():
-        key = _private_key(values)
+        key = _private_key(values, key_place)
     if certificates and key:
-        with problems.collected(f"data.{CERTIFICATES}"):
+        with problems.collected(f"data.{place}"):
             # Some tools end the chain with the root; it is among the roots already.
             above = tuple(each for each in certificates[1:] if each not in roots)
             return Issuer(issuing_certificate(certificates[0]), key, above)
@@ -135,14 +152,14 @@ def _certificates(values: Mapping[str, Json], key: str) -> tuple[x509.Certificat
     return found
 
 
-def _private_key(values: Mapping[str, Json]) -> PrivateKey:
-    content = _bytes(values, KEY, _PRIVATE_KEY)
+def _private_key(values: Mapping[str, Json], place: str) -> PrivateKey:
+    content = _bytes(values, place, _PRIVATE_KEY)
     try:
         key = load_pem_private_key(content, password=None)
     except TypeError as error:
-        raise Invalid(f"data.{KEY}", "an encrypted key", _PRIVATE_KEY) from error
+        raise Invalid(f"data.{place}", "an encrypted key", _PRIVATE_KEY) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise Invalid(f"data.{KEY}", f"{len(content)} bytes that are none", _PRIVATE_KEY) from error
+        raise Invalid(f"data.{place}", f"{len(content)} bytes that are none", _PRIVATE_KEY) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise Invalid(f"data.{KEY}", type(key).__name__.removeprefix("_"), _PRIVATE_KEY)
+        raise Invalid(f"data.{place}", type(key).__name__.removeprefix("_"), _PRIVATE_KEY)
     return key

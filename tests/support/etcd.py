@@ -1,0 +1,76 @@
+"""Objects with resourceVersions behind the client's wire, without a socket; a client of it may die at any write.
+
+For many histories in a row, which a server would take seconds for.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from kube.calls import Answer, Call
+from kube.resources import Key, Resource, key_of, place, resource_of
+
+
+class Died(BaseException):
+    """The process that wrote is no more. Nothing in the product may catch it."""
+
+
+class Etcd:
+    """*lives* is how many more writes succeed; the one after is done and not answered if *loses_answers*, else it is
+    not done. Negative: any number."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Any] = {}
+        self.address = "https://etcd.test"
+        self.lives, self.loses_answers = -1, False
+        self._version = 0
+
+    def put(self, item: Any) -> None:
+        self._store(place(resource_of(item), key_of(item)), item)
+
+    def get(self, resource: Resource, name: str, namespace: str = "") -> Any:
+        return self.objects.get(place(resource, Key(namespace, name)))
+
+    async def send(self, call: Call) -> Answer:
+        body: Any = call.body
+        match call.method:
+            case "GET":
+                found = self.objects.get(call.path)
+                return _answer(found) if found else _refusal(404, "NotFound")
+            case "PUT":
+                return self._write(call.path, body, must_be=body["metadata"].get("resourceVersion"))
+            case "POST":
+                path = f"{call.path}/{body['metadata']['name']}"
+                exists = path in self.objects
+                return _refusal(409, "AlreadyExists") if exists else self._write(path, body, must_be=None)
+            case _:
+                old = self.objects.get(call.path, {})
+                return self._write(call.path, {**old, **body}, old.get("metadata", {}).get("resourceVersion"))
+
+    def lines(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        raise AssertionError(f"nobody watches here: {call}")
+
+    def _write(self, path: str, item: Any, must_be: str | None) -> Answer:
+        if self.objects.get(path, {}).get("metadata", {}).get("resourceVersion") != must_be:
+            return _refusal(409, "Conflict")
+        if self.lives == 0 and not self.loses_answers:
+            raise Died
+        stored = self._store(path, item)
+        if self.lives == 0:
+            raise Died
+        self.lives -= 1
+        return _answer(stored)
+
+    def _store(self, path: str, item: Any) -> Any:
+        self._version += 1
+        self.objects[path] = {**item, "metadata": {**item["metadata"], "resourceVersion": str(self._version)}}
+        return self.objects[path]
+
+
+def _answer(body: Any) -> Answer:
+    return Answer(200, json.dumps(body).encode())
+
+
+def _refusal(code: int, reason: str) -> Answer:
+    return Answer(code, json.dumps({"kind": "Status", "code": code, "reason": reason, "message": reason}).encode())
