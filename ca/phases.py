@@ -92,7 +92,13 @@ class Abort(msgspec.Struct, frozen=True, tag_field="wish", tag="abort"):
     """Go back to the root that issued before."""
 
 
-Wish: TypeAlias = Start | Advance | Abort
+class Garbled(msgspec.Struct, frozen=True, tag_field="wish", tag="garbled"):
+    """An annotation that is none of these."""
+
+    problem: str
+
+
+Wish: TypeAlias = Start | Advance | Abort | Garbled
 
 
 def record_of(secret: Json) -> Record:
@@ -105,8 +111,10 @@ def record_of(secret: Json) -> Record:
 
 
 def wish_of(secret: Json) -> Wish | None:
-    """Raises Invalid for a wish that is none of the three."""
-    return _read(secret, WISH, cast("type[Wish]", Wish))
+    try:
+        return _read(secret, WISH, cast("type[Wish]", Wish))
+    except Invalid as problem:
+        return Garbled(str(problem))
 
 
 def recorded(secret: Json, record: Record, wish: Wish | None = None) -> Json:

@@ -7,23 +7,23 @@ from typing import Final, assert_never
 import msgspec
 
 from ca.authority import new_intermediate, new_root
-from ca.creation import key_of, published_now, root_secret
+from ca.creation import key_of
 from ca.material import Issuer, Material
 from ca.metrics import Metrics
-from ca.phases import Phase, name_of, record_of, recorded, wish_of
+from ca.phases import Phase, name_of, record_of, recorded
 from ca.reports import Reports
 from ca.rotation import step
-from ca.stored import ISSUER_SECRET, material_secret, renewed_secret, roots_secret, stored_material, stored_roots
-from ca.writes import Blocked, Decline, Enter, Found, IssueUnder, KeepOnly, MakeRoot, Note, Wait, Write
+from ca.standing import Standing, standing
+from ca.stored import material_secret, renewed_secret, roots_secret
+from ca.writes import Blocked, Decline, Enter, IssueUnder, KeepOnly, MakeRoot, Note, Wait, Write
 from kube.client import Client
 from kube.failures import Conflict
 from kube.resources import SECRETS
 from proa.clock import Clock
-from proa.errors import Invalid, ProaError
+from proa.errors import ProaError
 from proa.identity import TrustDomain
 from proa.json import Json
 from proa.mesh import MeshConfiguration
-from proa.names import SYSTEM_NAMESPACE
 
 _MOST: Final = 24
 """Writes in a row: a whole rotation has eight. More would be two that undo each other's."""
@@ -31,16 +31,6 @@ LOOK: Final = timedelta(minutes=30)
 """Between two looks at the clock: nothing that is due here is in a hurry."""
 SOON: Final = timedelta(seconds=30)
 """After a failure, or a write of somebody else's."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """Both Secrets as they stand, and what they hold."""
-
-    secret: Json
-    root_secret: Json
-    held: tuple[Issuer, ...]
-    found: Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ class Rotating:
         """Write until there is nothing to write; how long to wait then."""
         try:
             for _ in range(_MOST):
-                read = await self._read()
+                read = await standing(self.client)
                 self.metrics.rotation(name_of(read.found.record.phase))
                 action = step(read.found, timedelta(seconds=mesh.certificate.lifetime_seconds), self.clock())
                 match action:
@@ -73,19 +63,7 @@ class Rotating:
             self.reports.warn("RotationFailed", str(error))
         return SOON
 
-    async def _read(self) -> _Read:
-        secret = await self.client.get(SECRETS, ISSUER_SECRET, SYSTEM_NAMESPACE)
-        roots, published = await root_secret(self.client), await published_now(self.client)
-        try:
-            wish = wish_of(secret)
-        except Invalid as problem:
-            await self._decline(secret, str(problem))
-            raise
-        held = () if roots is None else stored_roots(roots)
-        keys = tuple(each.issuing.certificate for each in held)
-        return _Read(secret, roots, held, Found(stored_material(secret), record_of(secret), wish, keys, published))
-
-    async def _write(self, action: Write, read: _Read, trust_domain: TrustDomain) -> None:
+    async def _write(self, action: Write, read: Standing, trust_domain: TrustDomain) -> None:
         match action:
             case Note(longest):
                 record = msgspec.structs.replace(read.found.record, longest=longest)
@@ -104,7 +82,7 @@ class Rotating:
             case _:
                 assert_never(action)
 
-    async def _enter(self, read: _Read, material: Material, phase: Phase, note: str) -> None:
+    async def _enter(self, read: Standing, material: Material, phase: Phase, note: str) -> None:
         record = msgspec.structs.replace(read.found.record, phase=phase)
         await self.client.replace(SECRETS, recorded(renewed_secret(read.secret, material_secret(material)), record))
         self.metrics.rotation(name_of(phase))
@@ -114,5 +92,5 @@ class Rotating:
         await self.client.replace(SECRETS, recorded(secret, record_of(secret)))
         self.reports.warn("RotationDeclined", reason)
 
-    async def _keep(self, read: _Read, *roots: Issuer) -> None:
+    async def _keep(self, read: Standing, *roots: Issuer) -> None:
         await self.client.replace(SECRETS, renewed_secret(read.root_secret, roots_secret(roots)))

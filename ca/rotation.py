@@ -21,7 +21,7 @@ from cryptography import x509
 
 from ca.certificates import fingerprint, validity
 from ca.material import MOST_ROOTS
-from ca.phases import Abort, Advance, Announced, Preparing, Renewing, Resting, Settling, Start, name_of
+from ca.phases import Abort, Advance, Announced, Garbled, Preparing, Renewing, Resting, Settling, Start, name_of
 from ca.profile import SHORTEST_LEAF
 from ca.writes import Action, Blocked, Decline, Enter, Found, IssueUnder, KeepOnly, MakeRoot, Note, Wait
 
@@ -32,7 +32,7 @@ MARGIN: Final = timedelta(minutes=15)
 SHORTEST_SETTLING: Final = timedelta(minutes=3)
 """The kubelet looks at a pod's volumes about every minute, at most every one and a half (kubelet syncFrequency)."""
 
-_OFFLINE: Final = (
+OFFLINE: Final = (
     "the key of the root that issues is not in the Secret proa-ca-root: add the next root to ca.crt of proa-ca, "
     "and issue from it once all pods have it"
 )
@@ -60,6 +60,12 @@ def step(found: Found, life: timedelta, now: datetime) -> Action:
     """The next thing to do; *life* is the longest that a leaf may have by the configuration of *now*."""
     if life > found.record.longest:
         return Note(life)
+    if isinstance(found.wish, Garbled):
+        return Decline(found.wish.problem)
+    return _by_phase(found, now)
+
+
+def _by_phase(found: Found, now: datetime) -> Action:
     match found.record.phase:
         case Resting():
             return _resting(found, now)
@@ -80,11 +86,11 @@ def _resting(found: Found, now: datetime) -> Action:
         case Start(settle) if found.rotatable:
             return _prepared(found, settle, "an admin asked for it")
         case Start():
-            return Decline(_OFFLINE)
-        case Advance() | Abort():
-            return Decline(_NOTHING)
+            return Decline(OFFLINE)
         case None:
             return _when_due(found, now)
+        case _:
+            return Decline(_NOTHING)
 
 
 def _tidied(found: Found, now: datetime) -> Action:
@@ -100,7 +106,7 @@ def _when_due(found: Found, now: datetime) -> Action:
     begin = due(found.material.root)
     if now < begin:
         return Wait(begin)
-    return _prepared(found, timedelta(0), "it is due") if found.rotatable else Blocked(_OFFLINE)
+    return _prepared(found, timedelta(0), "it is due") if found.rotatable else Blocked(OFFLINE)
 
 
 def _prepared(found: Found, settle: timedelta, why: str) -> Enter:
@@ -112,7 +118,7 @@ def _preparing(found: Found, phase: Preparing) -> Action:
     if isinstance(found.wish, Abort):
         return Enter(Resting(), roots, "given up, as an admin asked")
     if not found.rotatable:
-        return Enter(Resting(), roots, f"given up: {_OFFLINE}")
+        return Enter(Resting(), roots, f"given up: {OFFLINE}")
     if len(roots) >= MOST_ROOTS:
         return Enter(Resting(), roots, f"given up: {len(roots)} roots are trusted already; remove what is not needed")
     if found.wish is not None:
