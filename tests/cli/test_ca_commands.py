@@ -94,7 +94,7 @@ def test_the_status_shows_issuer_and_root_and_when_the_root_is_rotated(cluster: 
 
 def test_roots_that_are_not_published_are_a_problem(cluster: Cluster, config: str) -> None:
     del cluster.etcd.objects["/apis/certificates.k8s.io/v1/clustertrustbundles/proa.dev:workload:v1"]
-    assert "pods are given other roots" in status(config, expected=1)["problems"][0]
+    assert "pods are not given every root" in status(config, expected=1)["problems"][0]
 
 
 def test_an_issuer_that_nobody_renewed_is_a_problem(cluster: Cluster, config: str) -> None:

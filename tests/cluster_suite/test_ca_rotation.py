@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proa import names
-from support.kubectl import Kubectl, eventually, pod, pod_spec, serving, workload
+from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec, serving, workload
 from support.mesh import IN_MESH, Mesh, connections, discovered
 
 SETTLING = 180
@@ -41,12 +41,23 @@ def known(inside: Kubectl, *apps: str) -> None:
 
 def caller(inside: Kubectl, name: str, server: str) -> None:
     """A pod that calls *server* five times a second, each time by a new connection, once a call has worked by mTLS."""
-    url = f"http://{only_pod(inside, server)['status']['podIP']}:8080/"
+    url = url_of(inside, server)
     wait = f"until peer get {url} >/dev/null 2>&1; do sleep 1; done; echo begun"
     loop = f"while :; do peer get {url} >/dev/null 2>/tmp/why || {{ echo failed; cat /tmp/why; }}; sleep 0.2; done"
     inside.apply(pod(name, pod_spec("sh", "-c", f"{wait}; {loop}"), labels={"app": name}))
     inside.ready(f"pod/{name}", seconds=180)
     eventually(lambda: "begun" in inside("logs", name, "--container=app"), f"{name}'s first call", 180, pause=2)
+
+
+def url_of(inside: Kubectl, server: str) -> str:
+    return f"http://{only_pod(inside, server)['status']['podIP']}:8080/"
+
+
+def answers(inside: Kubectl, caller: str, server: str) -> bool:
+    try:
+        return bool(inside.run("peer", "get", url_of(inside, server), of=caller, container="app"))
+    except Failed:
+        return False
 
 
 def failures(inside: Kubectl, *callers: str) -> str:
@@ -80,8 +91,9 @@ def test_no_call_fails_while_the_root_is_replaced_and_the_authority_dies_in_the_
     strict.ready("deployment/new-server", seconds=180)
     known(strict, "old-server", "new-server")
     caller(strict, "new-caller", "old-server")
-    caller(strict, "old-to-new", "new-server")
-    assert not failures(strict, "old-caller", "new-caller", "old-to-new")
+    caller(strict, "late-caller", "new-server")
+    eventually(lambda: answers(strict, "pod/old-caller", "new-server"), "the old caller to learn of it", 150, pause=2)
+    assert not failures(strict, "old-caller", "new-caller", "late-caller")
     assert peers(strict, "old-server") >= {"spiffe://cluster.local/ns/rotation/sa/default"}
 
     # The end would come with the last certificate of the former root; here its owners go first.
@@ -94,7 +106,7 @@ def test_no_call_fails_while_the_root_is_replaced_and_the_authority_dies_in_the_
     assert len(roots) == 1
     assert roots[0]["sha256"] != former
     assert roots[0]["published"]
-    assert not failures(strict, "old-to-new")
+    assert not failures(strict, "late-caller")
     eventually(mesh.injects, "pods to be injected still", 120)
 
 
