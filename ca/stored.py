@@ -1,11 +1,14 @@
 """The authority's two Secrets as values: what it issues with, and the root's key that renews it. Pure.
 
 The keys in both are those of a `kubernetes.io/tls` Secret, so that what cert-manager or an admin's own tools write can
-be read as it is: `tls.crt` (the issuing certificate, then those above it), `tls.key`, `ca.crt` (one or more roots).
+be read as it is: `tls.crt` (the issuing certificate, then those above it), `tls.key`, `ca.crt` (one or more roots). The
+first may have the keys of Istio's `cacerts` instead
+(https://istio.io/latest/docs/tasks/security/cert-management/plugin-ca-cert/): what a mesh has issued with goes on.
 """
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, cast
 
 from cryptography import x509
@@ -32,6 +35,26 @@ OTHER_CERTIFICATE: Final = "next.crt"
 OTHER_KEY: Final = "next.key"
 """Of the Secret `proa-ca-root`. Which of its two roots issues is what `proa-ca` says; their order says nothing."""
 
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which key of a Secret holds what. *chain* is what stands between issuer and root, or "" where *certificates* does
+    so itself."""
+
+    certificates: str
+    key: str
+    roots: str
+    chain: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset({self.certificates, self.key, self.roots, self.chain} - {""})
+
+
+OWN: Final = Layout(CERTIFICATES, KEY, ROOTS)
+ISTIO: Final = Layout("ca-cert.pem", "ca-key.pem", "root-cert.pem", "cert-chain.pem")
+_OTHER_ROOT: Final = Layout(OTHER_CERTIFICATE, OTHER_KEY, "")
+_OURS: Final = OWN.names | ISTIO.names | _OTHER_ROOT.names
 _CERTIFICATES: Final = "certificates in PEM"
 _PRIVATE_KEY: Final = "an unencrypted private key in PEM, ECDSA or RSA"
 
@@ -39,11 +62,16 @@ _PRIVATE_KEY: Final = "an unencrypted private key in PEM, ECDSA or RSA"
 def stored_material(secret: Json) -> Material:
     """What the Secret `proa-ca` holds. Raises Refused with everything that is wrong, and none of its bytes."""
     values, problems = _values(secret), Problems()
+    layout = ISTIO if ISTIO.names & values.keys() else OWN
+    if layout is ISTIO and OWN.names & values.keys():
+        found = ", ".join(sorted((OWN.names | ISTIO.names) & values.keys()))
+        problems.add([Invalid("data", found, f"either {CERTIFICATES}, {KEY}, {ROOTS} or Istio's names, not both")])
+        problems.refuse(f"the Secret {ISSUER_SECRET}")
     issuer, roots = None, None
     with problems.collected():
-        roots = _certificates(values, ROOTS)
+        roots = _certificates(values, layout.roots)
     with problems.collected():
-        issuer = _issuer(values, roots or ())
+        issuer = _issuer(values, layout, roots or ())
     if issuer and roots:
         with problems.collected():
             return Material(issuer, roots)
@@ -55,10 +83,10 @@ def stored_roots(secret: Json) -> tuple[Issuer, ...]:
     values, problems = _values(secret), Problems()
     found: list[Issuer] = []
     with problems.collected():
-        found.append(_issuer(values, ()))
+        found.append(_issuer(values, OWN))
     if OTHER_CERTIFICATE in values:
         with problems.collected():
-            found.append(_issuer(values, (), OTHER_CERTIFICATE, OTHER_KEY))
+            found.append(_issuer(values, _OTHER_ROOT))
     problems.refuse(f"the Secret {ROOT_SECRET}")
     return tuple(found)
 
@@ -82,9 +110,8 @@ def roots_secret(roots: tuple[Issuer, ...]) -> Json:
 def renewed_secret(secret: Json, fresh: Json) -> Json:
     """*secret* as the API server showed it, with the content of *fresh* instead of what we had put there. Never log
     it."""
-    whole, ours = cast("dict[str, Json]", secret), {CERTIFICATES, KEY, ROOTS, OTHER_CERTIFICATE, OTHER_KEY}
-    kept = {key: value for key, value in _values(secret).items() if key not in ours}
-    return {**whole, "data": {**kept, **_values(fresh)}}
+    kept = {key: value for key, value in _values(secret).items() if key not in _OURS}
+    return {**cast("dict[str, Json]", secret), "data": {**kept, **_values(fresh)}}
 
 
 def reference(secret: Json) -> Json:
@@ -121,20 +148,20 @@ def _bytes(values: Mapping[str, Json], key: str, allowed: str) -> bytes:
         raise Invalid(f"data.{key}", "no base64", allowed) from error
 
 
-def _issuer(
-    values: Mapping[str, Json], roots: tuple[x509.Certificate, ...], place: str = CERTIFICATES, key_place: str = KEY
-) -> Issuer:
+def _issuer(values: Mapping[str, Json], layout: Layout, roots: tuple[x509.Certificate, ...] = ()) -> Issuer:
     problems = Problems()
     certificates: tuple[x509.Certificate, ...] = ()
     key = None
     with problems.collected():
-        certificates = _certificates(values, place)
+        certificates = _certificates(values, layout.certificates)
     with problems.collected():
-        key = _private_key(values, key_place)
-    if certificates and key:
-        with problems.collected(f"data.{place}"):
-            # Some tools end the chain with the root; it is among the roots already.
-            above = tuple(each for each in certificates[1:] if each not in roots)
+        certificates += _certificates(values, layout.chain) if values.get(layout.chain) else ()
+    with problems.collected():
+        key = _private_key(values, layout.key)
+    if certificates and key and not problems:
+        with problems.collected(f"data.{layout.certificates}"):
+            # Some tools end the chain with the root, which is among the roots already; some begin it with the issuer.
+            above = tuple(each for each in dict.fromkeys(certificates[1:]) if each not in (certificates[0], *roots))
             return Issuer(issuing_certificate(certificates[0]), key, above)
     raise problems.refusal("the issuer")
 
