@@ -120,7 +120,7 @@ def pem(*certificates: x509.Certificate) -> str:
 
 def digest(key: PrivateKey) -> SHA256 | SHA384:
     """Of what *key* signs: no weaker than the key itself (RFC 5480 §4)."""
-    strong = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > SHA256.digest_size * 8
+    strong = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256
     return SHA384() if strong else SHA256()
 
 
