@@ -6,12 +6,11 @@ The clock and the serial numbers come in as arguments; only what is called new m
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 
-from ca.certificates import Chain, PublicKey, Validity, issued_by, issuing_certificate, pem
+from ca.certificates import Chain, PublicKey, Validity, digest, issued_by, issuing_certificate, pem
 from ca.csr import checked_public_key
 from ca.inspection import Asked, inspect
 from ca.material import Issuer
@@ -35,8 +34,6 @@ from proa.identity import TrustDomain
 
 Serials: TypeAlias = Callable[[], int]
 """Answers a number no certificate of this authority has: 64 random bits or more, at most 159."""
-
-_DIGEST: Final = SHA256()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ class CertificateAuthority:
         """As `sign`, for a key that `checked_public_key` has let pass."""
         validity = leaf_validity(self.clock(), lifetime, self.issuer.issuing.validity)
         builder = leaf_builder(contents, Terms(public_key, validity, self.serials()), self.issuer.issuing)
-        leaf = builder.sign(self.issuer.key, _DIGEST)
+        leaf = builder.sign(self.issuer.key, digest(self.issuer.key))
         inspect(leaf, Asked(contents, public_key, self.issuer.issuing, lifetime))
         return Chain(leaf, tuple(above for above in self.issuer.certificates if above not in self.roots))
 
@@ -90,7 +87,7 @@ def new_root(trust_domain: TrustDomain, now: datetime) -> Issuer:
     """A root with a new key, which signs itself."""
     key = new_key()
     terms = Terms(key.public_key(), authority_validity(now, ROOT_LIFETIME), new_serial())
-    return Issuer(issuing_certificate(root_builder(trust_domain, terms).sign(key, _DIGEST)), key)
+    return Issuer(issuing_certificate(root_builder(trust_domain, terms).sign(key, digest(key))), key)
 
 
 def new_intermediate(trust_domain: TrustDomain, root: Issuer, now: datetime) -> Issuer:
@@ -98,4 +95,4 @@ def new_intermediate(trust_domain: TrustDomain, root: Issuer, now: datetime) -> 
     key, validity = new_key(), authority_validity(now, INTERMEDIATE_LIFETIME)
     validity = Validity(validity.not_before, min(validity.not_after, root.issuing.validity.not_after))
     builder = intermediate_builder(trust_domain, Terms(key.public_key(), validity, new_serial()), root.issuing)
-    return Issuer(issuing_certificate(builder.sign(root.key, _DIGEST)), key)
+    return Issuer(issuing_certificate(builder.sign(root.key, digest(root.key))), key)

@@ -7,6 +7,7 @@ from typing import TypeAlias, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from proa.errors import Invalid, Problems
@@ -115,6 +116,17 @@ class Chain:
 
 def pem(*certificates: x509.Certificate) -> str:
     return "".join(certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in certificates)
+
+
+def digest(key: PrivateKey) -> SHA256 | SHA384:
+    """Of what *key* signs: no weaker than the key itself (RFC 5480 §4)."""
+    strong = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256
+    return SHA384() if strong else SHA256()
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the DER, hexadecimal: what `openssl x509 -fingerprint -sha256` prints, without colons."""
+    return certificate.fingerprint(SHA256()).hex()
 
 
 def extension(certificate: x509.Certificate, kind: type[_Kind]) -> x509.Extension[_Kind] | None:

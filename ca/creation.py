@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from cryptography import x509
+
 from ca.authority import new_intermediate, new_root
 from ca.material import Issuer, Material
 from ca.stored import (
@@ -9,17 +11,18 @@ from ca.stored import (
     ROOT_SECRET,
     material_secret,
     renewed_secret,
-    root_secret,
+    roots_secret,
     stored_material,
-    stored_root,
+    stored_roots,
 )
-from ca.trust import TRUST_BUNDLE_NAME, published_roots
+from ca.trust import TRUST_BUNDLE_NAME, trusted_roots
 from kube.client import Client
 from kube.failures import AlreadyExists, NotFound
 from kube.resources import CLUSTER_TRUST_BUNDLES, SECRETS
 from proa.clock import Clock
 from proa.errors import Invalid
 from proa.identity import TrustDomain
+from proa.json import Json
 from proa.names import SYSTEM_NAMESPACE
 
 _REMEDY: Final = (
@@ -31,8 +34,13 @@ _REMEDY: Final = (
 async def create(client: Client, trust_domain: TrustDomain, clock: Clock) -> None:
     """Both Secrets, as far as they are not there. The root comes first: who dies in between leaves no issuer whose
     root's key is lost, and who loses a race goes on with the winner's. Raises ProaError."""
-    root = await _stored_root(client) or await _new_root(client, trust_domain, clock)
-    material = Material(new_intermediate(trust_domain, root, clock()), (root.issuing.certificate,))
+    roots = await stored_keys(client) or await _new_root(client, trust_domain, clock)
+    # The Secret `proa-ca` may have been lost in the middle of a rotation: then leaves of both roots are alive, and the
+    # one that is not published is not there yet, or not any more.
+    published = await published_now(client)
+    usable = tuple(root for root in roots if root.issuing.certificate in published) or roots
+    trusted = tuple(root.issuing.certificate for root in usable)
+    material = Material(new_intermediate(trust_domain, usable[0], clock()), trusted)
     try:
         await client.create(SECRETS, material_secret(material))
     except AlreadyExists:
@@ -44,38 +52,51 @@ async def renew(client: Client, trust_domain: TrustDomain, clock: Clock) -> Mate
     `proa-ca-root`, where it is another root's, where somebody else changes the Secret at the same time."""
     secret = await client.get(SECRETS, ISSUER_SECRET, SYSTEM_NAMESPACE)
     material = stored_material(secret)
-    root = await _stored_root(client)
-    if root is None:
-        raise Invalid(f"the Secret {ROOT_SECRET}", "none", "one with the root's key")
-    if root.issuing.certificate != material.root:
-        raise Invalid(f"the Secret {ROOT_SECRET}", "another root", "the root that issued the present issuer")
+    root = key_of(material.root, await stored_keys(client))
     renewed = Material(new_intermediate(trust_domain, root, clock()), material.roots)
-    await client.replace(SECRETS, renewed_secret(secret, renewed))
+    await client.replace(SECRETS, renewed_secret(secret, material_secret(renewed)))
     return renewed
 
 
-async def _stored_root(client: Client) -> Issuer | None:
+def key_of(root: x509.Certificate, held: tuple[Issuer, ...]) -> Issuer:
+    """*root* with its key, of those that are *held*. Raises Invalid."""
+    if not held:
+        raise Invalid(f"the Secret {ROOT_SECRET}", "none", "one with the root's key")
+    found = next((each for each in held if each.issuing.certificate == root), None)
+    if found is None:
+        raise Invalid(f"the Secret {ROOT_SECRET}", "another root", "the root that issued the present issuer")
+    return found
+
+
+async def stored_keys(client: Client) -> tuple[Issuer, ...]:
+    """The roots whose keys are in the cluster; none where an admin took them offline. Raises ProaError."""
+    secret = await root_secret(client)
+    return () if secret is None else stored_roots(secret)
+
+
+async def root_secret(client: Client) -> Json:
+    """`proa-ca-root` as it stands, None where it is absent. Raises ProaError."""
     try:
-        return stored_root(await client.get(SECRETS, ROOT_SECRET, SYSTEM_NAMESPACE))
+        return await client.get(SECRETS, ROOT_SECRET, SYSTEM_NAMESPACE)
     except NotFound:
         return None
 
 
-async def _new_root(client: Client, trust_domain: TrustDomain, clock: Clock) -> Issuer:
-    await _check_that_nobody_trusts_another(client)
+async def _new_root(client: Client, trust_domain: TrustDomain, clock: Clock) -> tuple[Issuer, ...]:
+    if await published_now(client):
+        # A Secret lost by accident must not cost every running pod its trust in every other.
+        raise Invalid("the authority's Secrets", "none, but pods that trust an earlier root", _REMEDY)
     root = new_root(trust_domain, clock())
     try:
-        await client.create(SECRETS, root_secret(root))
+        await client.create(SECRETS, roots_secret((root,)))
     except AlreadyExists:
-        return stored_root(await client.get(SECRETS, ROOT_SECRET, SYSTEM_NAMESPACE))
-    return root
+        return stored_roots(await client.get(SECRETS, ROOT_SECRET, SYSTEM_NAMESPACE))
+    return (root,)
 
 
-async def _check_that_nobody_trusts_another(client: Client) -> None:
-    """A Secret lost by accident must not cost every running pod its trust in every other."""
+async def published_now(client: Client) -> tuple[x509.Certificate, ...]:
+    """The roots that the cluster gives its pods. Raises ProaError."""
     try:
-        bundle = await client.get(CLUSTER_TRUST_BUNDLES, TRUST_BUNDLE_NAME)
+        return trusted_roots(await client.get(CLUSTER_TRUST_BUNDLES, TRUST_BUNDLE_NAME))
     except NotFound:
-        return
-    if published_roots(bundle):
-        raise Invalid("the authority's Secrets", "none, but pods that trust an earlier root", _REMEDY)
+        return ()

@@ -13,7 +13,7 @@ from ca.csr import CsrRejected, certifiable_key
 from ca.profile import SHORTEST_LEAF
 from proa.errors import Invalid, Problems
 
-_NAMES: Final = {NameOID.SERIAL_NUMBER: "serialNumber"}
+NAMES: Final = {NameOID.SERIAL_NUMBER: "serialNumber"}
 """RFC 4514 has no word of its own for it."""
 MOST_ROOTS: Final = 16
 """Each is sent to every node and tried by every peer."""
@@ -65,7 +65,7 @@ class Material:
     def __str__(self) -> str:
         """Public facts only."""
         issuing = self.issuer.issuing
-        return f"{issuing.certificate.subject.rfc4514_string(_NAMES)}, valid {issuing.validity}"
+        return f"{issuing.certificate.subject.rfc4514_string(NAMES)}, valid {issuing.validity}"
 
     @property
     def root(self) -> x509.Certificate:

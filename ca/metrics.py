@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ca.certificates import validity
 from ca.material import Material
+from ca.phases import PHASES
 from ca.renewal import EndsSoon
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 900.0)
@@ -41,6 +42,8 @@ class Metrics:
         self._leading = self._gauge("proa_ca_leader", "1 for the replica that answers first, publishes and renews.")
         self._blocked = self._gauge("proa_ca_renewal_blocked", "1 where the issuer is due and cannot be renewed.")
 
+        self._rotation = self._gauge("proa_ca_rotation_phase", "1 for the phase of the root's rotation.", "phase")
+
     def decided(self, signer: str, outcome: str, reason: str) -> None:
         self._requests.labels(signer, outcome, reason).inc()
 
@@ -68,6 +71,11 @@ class Metrics:
 
     def renewal_blocked(self, *, blocked: bool) -> None:
         self._blocked.set(blocked)
+
+    def rotation(self, present: str) -> None:
+        """Of the phase's name; "" from who does not lead."""
+        for phase in PHASES:
+            self._rotation.labels(phase).set(phase == present)
 
     def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
         return Gauge(name, words, labels, registry=self.registry)

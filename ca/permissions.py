@@ -72,15 +72,17 @@ PERMISSIONS: Final = (
         verbs=("get", "list", "watch", "update"),
         names=(ISSUER_SECRET,),
         namespaced=True,
-        why="ca/storage.py follows the issuer; ca/creation.py renews it",
+        why="ca/storage.py follows the issuer; ca/creation.py renews it; ca/rotating.py writes the roots and the phase "
+        "of their rotation",
     ),
     Permission(
         groups=_CORE,
         resources=("secrets",),
-        verbs=("get",),
+        verbs=("get", "update"),
         names=(ROOT_SECRET,),
         namespaced=True,
-        why="ca/creation.py signs intermediates with the root's key",
+        why="ca/creation.py signs intermediates with the root's key; ca/rotating.py stores the next root's beside it "
+        "and removes the former one's",
     ),
     Permission(
         groups=_CORE,

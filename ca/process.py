@@ -67,6 +67,7 @@ def _parts(client: Client, clock: Clock) -> _Parts:
     configuration.subscribe(lambda _: door.hasten())
     publication = Publication(client, material, reports)
     upkeep = Upkeep(client, material, configuration, clock, metrics, reports)
+    publication.subscribe(upkeep.hasten)
     return _Parts(configuration, material, door, publication, upkeep, reports, metrics)
 
 

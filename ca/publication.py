@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Final
 
 from ca.reports import Reports
@@ -31,6 +32,10 @@ class Publication:
         self._news = asyncio.Event()
         self._index.subscribe(self._changed)
         material.subscribe(self._news.set)
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Call *changed* each time something else is published."""
+        self._index.subscribe(lambda _key, _roots: changed())
 
     def _changed(self, _: Key, __: str | None) -> None:
         self._news.set()

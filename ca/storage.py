@@ -96,11 +96,12 @@ class LiveMaterial:
                 self._reports.warn("Unfit", problem, about)
 
     def _adopt(self, material: Material, about: Json) -> None:
-        first = self.current is None
+        told = self.current is None or self.current == material
+        if self.current != material:
+            _LOG.info("issuer in force", issuer=str(material))
         self.authority, self.current, self.problem = self._authority(material), material, ""
         self._metrics.material(material)
-        _LOG.info("issuer in force", issuer=str(material))
-        if not first:
+        if not told:
             self._reports.tell("InForce", f"issuing with {material}", about)
         for changed in self._subscribers:
             changed()

@@ -1,11 +1,14 @@
 """The authority's two Secrets as values: what it issues with, and the root's key that renews it. Pure.
 
 The keys in both are those of a `kubernetes.io/tls` Secret, so that what cert-manager or an admin's own tools write can
-be read as it is: `tls.crt` (the issuing certificate, then those above it), `tls.key`, `ca.crt` (one or more roots).
+be read as it is: `tls.crt` (the issuing certificate, then those above it), `tls.key`, `ca.crt` (one or more roots). The
+first may have the keys of Istio's `cacerts` instead
+(https://istio.io/latest/docs/tasks/security/cert-management/plugin-ca-cert/): what a mesh has issued with goes on.
 """
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, cast
 
 from cryptography import x509
@@ -22,12 +25,36 @@ from proa.names import AUTHORITY, PREFIX, SYSTEM_NAMESPACE
 ISSUER_SECRET: Final = AUTHORITY
 """The issuing intermediate, its key and the roots. An admin may put their own here."""
 ROOT_SECRET: Final = f"{AUTHORITY}-root"
-"""The root and its key, which sign intermediates and nothing else. An admin may take it offline."""
+"""The root and its key, which sign intermediates and nothing else; while a root is rotated, the other one and its key
+beside it. An admin may take it offline."""
 SECRET_TYPE: Final = f"{PREFIX}/ca"
 CERTIFICATES: Final = "tls.crt"
 KEY: Final = "tls.key"
 ROOTS: Final = "ca.crt"
+OTHER_CERTIFICATE: Final = "next.crt"
+OTHER_KEY: Final = "next.key"
+"""Of the Secret `proa-ca-root`. Which of its two roots issues is what `proa-ca` says; their order says nothing."""
 
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which key of a Secret holds what. *chain* is what stands between issuer and root, or "" where *certificates* does
+    so itself."""
+
+    certificates: str
+    key: str
+    roots: str
+    chain: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset({self.certificates, self.key, self.roots, self.chain} - {""})
+
+
+OWN: Final = Layout(CERTIFICATES, KEY, ROOTS)
+ISTIO: Final = Layout("ca-cert.pem", "ca-key.pem", "root-cert.pem", "cert-chain.pem")
+_OTHER_ROOT: Final = Layout(OTHER_CERTIFICATE, OTHER_KEY, "")
+_OURS: Final = OWN.names | ISTIO.names | _OTHER_ROOT.names
 _CERTIFICATES: Final = "certificates in PEM"
 _PRIVATE_KEY: Final = "an unencrypted private key in PEM, ECDSA or RSA"
 
@@ -35,23 +62,33 @@ _PRIVATE_KEY: Final = "an unencrypted private key in PEM, ECDSA or RSA"
 def stored_material(secret: Json) -> Material:
     """What the Secret `proa-ca` holds. Raises Refused with everything that is wrong, and none of its bytes."""
     values, problems = _values(secret), Problems()
+    layout = ISTIO if ISTIO.names & values.keys() else OWN
+    if layout is ISTIO and OWN.names & values.keys():
+        found = ", ".join(sorted((OWN.names | ISTIO.names) & values.keys()))
+        problems.add([Invalid("data", found, f"either {CERTIFICATES}, {KEY}, {ROOTS} or Istio's names, not both")])
+        problems.refuse(f"the Secret {ISSUER_SECRET}")
     issuer, roots = None, None
     with problems.collected():
-        roots = _certificates(values, ROOTS)
+        roots = _certificates(values, layout.roots)
     with problems.collected():
-        issuer = _issuer(values, roots or ())
+        issuer = _issuer(values, layout, roots or ())
     if issuer and roots:
         with problems.collected():
             return Material(issuer, roots)
     raise problems.refusal(f"the Secret {ISSUER_SECRET}")
 
 
-def stored_root(secret: Json) -> Issuer:
-    """The root and its key of the Secret `proa-ca-root`. Raises Refused."""
-    problems = Problems()
+def stored_roots(secret: Json) -> tuple[Issuer, ...]:
+    """The roots of the Secret `proa-ca-root`, one or two, with their keys. Raises Refused."""
+    values, problems = _values(secret), Problems()
+    found: list[Issuer] = []
     with problems.collected():
-        return _issuer(_values(secret), ())
-    raise problems.refusal(f"the Secret {ROOT_SECRET}")
+        found.append(_issuer(values, OWN))
+    if OTHER_CERTIFICATE in values:
+        with problems.collected():
+            found.append(_issuer(values, _OTHER_ROOT))
+    problems.refuse(f"the Secret {ROOT_SECRET}")
+    return tuple(found)
 
 
 def material_secret(material: Material) -> Json:
@@ -61,15 +98,20 @@ def material_secret(material: Material) -> Json:
     return _secret(ISSUER_SECRET, data)
 
 
-def root_secret(root: Issuer) -> Json:
-    """The Secret `proa-ca-root` for *root*. Never log it."""
-    return _secret(ROOT_SECRET, {CERTIFICATES: pem(*root.certificates), KEY: _written(root.key)})
+def roots_secret(roots: tuple[Issuer, ...]) -> Json:
+    """The Secret `proa-ca-root` for one root or two. Never log it."""
+    places = ((CERTIFICATES, KEY), (OTHER_CERTIFICATE, OTHER_KEY))
+    data: dict[str, str] = {}
+    for root, (certificate, key) in zip(roots, places, strict=False):
+        data |= {certificate: pem(*root.certificates), key: _written(root.key)}
+    return _secret(ROOT_SECRET, data)
 
 
-def renewed_secret(secret: Json, material: Material) -> Json:
-    """*secret* as the API server showed it, with *material* in it. Never log it."""
-    whole, fresh = cast("dict[str, Json]", secret), cast("dict[str, Json]", material_secret(material))
-    return {**whole, "data": {**_values(secret), **cast("dict[str, Json]", fresh["data"])}}
+def renewed_secret(secret: Json, fresh: Json) -> Json:
+    """*secret* as the API server showed it, with the content of *fresh* instead of what we had put there. Never log
+    it."""
+    kept = {key: value for key, value in _values(secret).items() if key not in _OURS}
+    return {**cast("dict[str, Json]", secret), "data": {**kept, **_values(fresh)}}
 
 
 def reference(secret: Json) -> Json:
@@ -106,18 +148,20 @@ def _bytes(values: Mapping[str, Json], key: str, allowed: str) -> bytes:
         raise Invalid(f"data.{key}", "no base64", allowed) from error
 
 
-def _issuer(values: Mapping[str, Json], roots: tuple[x509.Certificate, ...]) -> Issuer:
+def _issuer(values: Mapping[str, Json], layout: Layout, roots: tuple[x509.Certificate, ...] = ()) -> Issuer:
     problems = Problems()
     certificates: tuple[x509.Certificate, ...] = ()
     key = None
     with problems.collected():
-        certificates = _certificates(values, CERTIFICATES)
+        certificates = _certificates(values, layout.certificates)
     with problems.collected():
-        key = _private_key(values)
-    if certificates and key:
-        with problems.collected(f"data.{CERTIFICATES}"):
-            # Some tools end the chain with the root; it is among the roots already.
-            above = tuple(each for each in certificates[1:] if each not in roots)
+        certificates += _certificates(values, layout.chain) if values.get(layout.chain) else ()
+    with problems.collected():
+        key = _private_key(values, layout.key)
+    if certificates and key and not problems:
+        with problems.collected(f"data.{layout.certificates}"):
+            # Some tools end the chain with the root, which is among the roots already; some begin it with the issuer.
+            above = tuple(each for each in dict.fromkeys(certificates[1:]) if each not in (certificates[0], *roots))
             return Issuer(issuing_certificate(certificates[0]), key, above)
     raise problems.refusal("the issuer")
 
@@ -135,14 +179,14 @@ def _certificates(values: Mapping[str, Json], key: str) -> tuple[x509.Certificat
     return found
 
 
-def _private_key(values: Mapping[str, Json]) -> PrivateKey:
-    content = _bytes(values, KEY, _PRIVATE_KEY)
+def _private_key(values: Mapping[str, Json], place: str) -> PrivateKey:
+    content = _bytes(values, place, _PRIVATE_KEY)
     try:
         key = load_pem_private_key(content, password=None)
     except TypeError as error:
-        raise Invalid(f"data.{KEY}", "an encrypted key", _PRIVATE_KEY) from error
+        raise Invalid(f"data.{place}", "an encrypted key", _PRIVATE_KEY) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise Invalid(f"data.{KEY}", f"{len(content)} bytes that are none", _PRIVATE_KEY) from error
+        raise Invalid(f"data.{place}", f"{len(content)} bytes that are none", _PRIVATE_KEY) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise Invalid(f"data.{KEY}", type(key).__name__.removeprefix("_"), _PRIVATE_KEY)
+        raise Invalid(f"data.{place}", type(key).__name__.removeprefix("_"), _PRIVATE_KEY)
     return key

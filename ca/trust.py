@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from cryptography import x509
+
 from ca.certificates import pem
 from ca.material import Material
 from proa.json import Json
@@ -26,3 +28,11 @@ def published_roots(bundle: Json) -> str:
     spec = bundle.get("spec") if isinstance(bundle, dict) else None
     content = spec.get("trustBundle") if isinstance(spec, dict) else None
     return content if isinstance(content, str) else ""
+
+
+def trusted_roots(bundle: Json) -> tuple[x509.Certificate, ...]:
+    """As `published_roots`, read; none where somebody has put there what cannot be."""
+    try:
+        return tuple(x509.load_pem_x509_certificates(published_roots(bundle).encode()))
+    except ValueError:
+        return ()

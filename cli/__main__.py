@@ -11,6 +11,7 @@ import click
 from proa.errors import Invalid, ProaError, shown
 
 _COMMANDS: Final = {
+    "ca": "cli.ca:ca",
     "check": "cli.check:check",
     "demo": "cli.demo:demo",
     "explain": "cli.explain:explain",

@@ -8,7 +8,7 @@ import pytest
 from ca.authority import new_intermediate, new_root
 from ca.creation import create, renew
 from ca.material import Issuer, Material
-from ca.stored import material_secret, root_secret, stored_material, stored_root
+from ca.stored import material_secret, roots_secret, stored_material, stored_roots
 from ca.trust import TRUST_BUNDLE_NAME, trust_bundle
 from kube.client import Client
 from kube.failures import Conflict, NotFound
@@ -29,7 +29,7 @@ def root(trust_domain: TrustDomain, clock: Any) -> Issuer:
 async def stored(client: Client) -> tuple[Material, Issuer]:
     return (
         stored_material(await client.get(SECRETS, "proa-ca", "proa-system")),
-        stored_root(await client.get(SECRETS, "proa-ca-root", "proa-system")),
+        stored_roots(await client.get(SECRETS, "proa-ca-root", "proa-system"))[0],
     )
 
 
@@ -49,7 +49,7 @@ async def test_replicas_that_start_together_end_with_one_root(
 async def test_whoever_died_in_between_is_carried_on_from(
     client: Client, api_server: ApiServer, trust_domain: TrustDomain, clock: Any, root: Issuer
 ) -> None:
-    await put(api_server, root_secret(root))
+    await put(api_server, roots_secret((root,)))
     await create(client, trust_domain, clock)
     material, _ = await stored(client)
     assert material.root == root.issuing.certificate
@@ -114,7 +114,7 @@ async def test_another_roots_key_renews_nothing(
     client: Client, api_server: ApiServer, trust_domain: TrustDomain, clock: Any, root: Issuer
 ) -> None:
     await create(client, trust_domain, clock)
-    await put(api_server, root_secret(root))
+    await put(api_server, roots_secret((root,)))
     with pytest.raises(Invalid, match="found another root"):
         await renew(client, trust_domain, clock)
 

@@ -19,8 +19,10 @@ from ca.authority import CertificateAuthority, self_signed_authority
 from ca.bundle import credential_bundle
 from ca.certificates import Chain, pem
 from ca.csr import stub_request
+from ca.lint import faults
 from ca.profile import LeafContents, ServingLeaf, WorkloadLeaf
 from proa.identity import TrustDomain, WorkloadIdentity
+from support.issuers import KINDS, material
 
 PATIENCE = 20.0
 """Seconds that any OpenSSL process may take before the test fails."""
@@ -131,6 +133,18 @@ def test_a_workload_with_an_rsa_key_verifies_in_strict_mode(
 ) -> None:
     files = written(tmp_path, authority, WorkloadLeaf(identity), rsa.generate_private_key(65537, bits))
     assert verified(files, "sslserver", clock.now.timestamp()).returncode == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_chain_whose_issuers_have_other_keys_verifies_in_strict_mode(
+    tmp_path: Path, trust_domain: TrustDomain, identity: WorkloadIdentity, clock: Any, kind: str
+) -> None:
+    made = material(kind, trust_domain, clock)
+    files = written(tmp_path, CertificateAuthority(made.issuer, made.roots, clock), WorkloadLeaf(identity))
+    for purpose in ("sslserver", "sslclient"):
+        found = verified(files, purpose, clock.now.timestamp())
+        assert found.returncode == 0, found.stderr
+    assert all(faults(each) == () for each in (*made.issuer.certificates, *made.roots))
 
 
 def test_a_serving_chain_verifies_for_a_server_by_name_and_not_for_a_client(

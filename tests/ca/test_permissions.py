@@ -27,9 +27,9 @@ def test_no_secret_can_be_read_but_the_two() -> None:
     assert all(rule.names and rule.namespaced for rule in reading)
 
 
-def test_the_roots_key_can_only_be_read_and_created() -> None:
+def test_the_roots_keys_can_only_be_read_created_and_replaced() -> None:
     verbs = {verb for rule in PERMISSIONS if "proa-ca-root" in rule.names for verb in rule.verbs}
-    assert verbs == {"get"}
+    assert verbs == {"get", "update"}
 
 
 def test_nothing_can_be_deleted() -> None:

@@ -15,7 +15,7 @@ from ca.certificates import issuing_certificate, pem
 from ca.material import Issuer, Material
 from ca.profile import ROOT_LIFETIME, Terms, WorkloadLeaf, authority_validity, root_builder
 from ca.randomness import new_key, new_serial
-from ca.stored import SECRET_TYPE, material_secret, root_secret, stored_material, stored_root
+from ca.stored import SECRET_TYPE, material_secret, roots_secret, stored_material, stored_roots
 from proa.errors import Refused
 from proa.identity import TrustDomain
 
@@ -66,7 +66,7 @@ def test_a_secret_that_is_read_again_holds_the_same(secret: Any) -> None:
 def test_a_stored_root_is_read_as_it_was_written_and_renews_the_issuer(
     trust_domain: TrustDomain, root: Issuer, clock: Any
 ) -> None:
-    read = stored_root(root_secret(root))
+    (read,) = stored_roots(roots_secret((root,)))
     assert read.certificates == root.certificates
     assert Material(new_intermediate(trust_domain, read, clock()), (root.issuing.certificate,))
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from ca.creation import create
 from ca.metrics import Metrics
+from ca.publication import Publication
 from ca.reports import Reports
 from ca.storage import LiveMaterial
-from ca.stored import root_secret, stored_root
+from ca.stored import roots_secret, stored_roots
 from ca.upkeep import Upkeep
 from kube.client import Client
 from kube.configuration import LiveConfiguration
@@ -29,7 +30,9 @@ class Leader:
         self.metrics, self.reports = Metrics(), Reports(client, clock)
         self.configuration = LiveConfiguration(client, "proa", self.metrics.registry)
         self.material = LiveMaterial(client, self.configuration, clock, self.metrics, self.reports)
+        self.publication = Publication(client, self.material, self.reports)
         self.upkeep = Upkeep(client, self.material, self.configuration, clock, self.metrics, self.reports)
+        self.publication.subscribe(self.upkeep.hasten)
 
     def shown(self, gauge: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(f"proa_ca_{gauge}", labels)
@@ -39,14 +42,17 @@ class Leader:
 async def leading(client: Client, clock: Any) -> AsyncIterator[Leader]:
     leader, stopping, resigning = Leader(client, clock), asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        for part in (leader.configuration.service, leader.material.service, leader.reports.service):
+        followed = (leader.configuration.service, leader.material.service, leader.reports.service)
+        for part in (*followed, leader.publication.watch):
             group.create_task(part(stopping))
         try:
             await reached(lambda: leader.material.current and leader.configuration.current)
-            duty = asyncio.create_task(leader.upkeep.service(resigning))
+            duties = [
+                asyncio.create_task(each(resigning)) for each in (leader.upkeep.service, leader.publication.publish)
+            ]
             yield leader
             resigning.set()
-            await duty
+            await asyncio.gather(*duties)
         finally:
             stopping.set()
 
@@ -66,7 +72,7 @@ async def test_a_renewal_that_was_blocked_is_not_said_to_be_when_an_admin_has_pu
     client: Client, api_server: ApiServer, clock: Any
 ) -> None:
     await create(client, TrustDomain("cluster.local"), clock)
-    root = stored_root(await client.get(SECRETS, "proa-ca-root", "proa-system"))
+    (root,) = stored_roots(await client.get(SECRETS, "proa-ca-root", "proa-system"))
     await api_server.remove(f"{SECRET}/proa-ca-root")
     clock.advance(ALMOST)
     async with leading(client, clock) as leader:
@@ -74,7 +80,7 @@ async def test_a_renewal_that_was_blocked_is_not_said_to_be_when_an_admin_has_pu
         assert leader.shown("ends_soon", certificate="the issuing certificate") == 1
         # With the root's key at hand for a moment, as an admin would.
         await api_server.remove(f"{SECRET}/proa-ca")
-        await api_server.put(f"{SECRET}/proa-ca-root", **root_secret(root))  # type: ignore[arg-type]
+        await api_server.put(f"{SECRET}/proa-ca-root", **roots_secret((root,)))  # type: ignore[arg-type]
         await create(client, TrustDomain("cluster.local"), clock)
         await api_server.remove(f"{SECRET}/proa-ca-root")
         await reached(lambda: leader.shown("renewal_blocked") == 0)
@@ -91,3 +97,26 @@ async def test_who_leads_no_more_says_nothing_of_what_it_could_not_renew(
         await reached(lambda: leader.shown("renewal_blocked") == 1)
     assert leader.shown("renewal_blocked") == 0
     assert leader.shown("ends_soon", certificate="the issuing certificate") is None
+
+
+async def test_a_rotation_that_an_admin_asks_for_goes_on_by_itself_until_it_has_to_wait(
+    client: Client, api_server: ApiServer, clock: Any
+) -> None:
+    async with leading(client, clock) as leader:
+        await reached(lambda: leader.shown("rotation_phase", phase="resting") == 1)
+        first = leader.material.current
+        secret: Any = await client.get(SECRETS, "proa-ca", "proa-system")
+        secret["metadata"].setdefault("annotations", {})["proa.dev/rotate"] = '{"wish":"start"}'
+        await api_server.put(f"{SECRET}/proa-ca", **secret)
+        await reached(lambda: leader.shown("rotation_phase", phase="settling") == 1)
+        assert leader.shown("rotation_phase", phase="resting") == 0
+        now = leader.material.current
+        assert now
+        assert first
+        assert now.issuer == first.issuer
+        assert len(now.roots) == 2
+        clock.advance(timedelta(hours=25))
+        leader.upkeep.hasten()
+        await reached(lambda: leader.shown("rotation_phase", phase="renewing") == 1)
+        await reached(lambda: leader.material.current and leader.material.current.root == now.roots[1])
+    assert leader.shown("rotation_phase", phase="renewing") == 0, "who leads no more knows of no phase"

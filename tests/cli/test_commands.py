@@ -107,7 +107,9 @@ def test_a_pipe_gets_no_colour() -> None:
     assert "\x1b" not in proa("explain", "-f", "-", stdin=POD).stdout
 
 
-@pytest.mark.parametrize("arguments", [["version"], ["explain", "-f", "/dev/null"], ["--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["version"], ["explain", "-f", "/dev/null"], ["ca", "inspect", "--help"], ["--help"]]
+)
 def test_what_asks_no_cluster_does_not_load_its_client(arguments: list[str]) -> None:
     script = (
         "import sys\nfrom cli.__main__ import main\n"

@@ -15,7 +15,7 @@ from ca.certificates import Validity, issuing_certificate
 from ca.material import Issuer, Material
 from ca.profile import Terms, intermediate_builder
 from ca.randomness import new_key, new_serial
-from ca.stored import material_secret, stored_material, stored_root
+from ca.stored import material_secret, stored_material, stored_roots
 from ca.trust import TRUST_BUNDLE_NAME
 from proa.identity import TrustDomain
 from support.kubectl import Kubectl, eventually, pod, pod_spec
@@ -79,7 +79,7 @@ def ends_in(days: int, root: Issuer) -> Issuer:
 
 
 def test_the_stored_issuer_fits_its_root_and_its_key_is_alone_in_its_secret(system: Kubectl) -> None:
-    material, root = stored(system), stored_root(system.json("secret", "proa-ca-root"))
+    material, (root,) = stored(system), stored_roots(system.json("secret", "proa-ca-root"))
     assert material.root == root.issuing.certificate
     assert system.json("secret", "proa-ca")["type"] == "proa.dev/ca"
     values = system.json("secret", "proa-ca")["data"].values()
@@ -104,7 +104,7 @@ def test_a_secret_that_does_not_fit_leaves_the_last_good_issuer_in_force(system:
 
 
 def test_an_issuer_near_its_end_is_renewed_with_the_roots_key(system: Kubectl, namespace: Kubectl) -> None:
-    root = stored_root(system.json("secret", "proa-ca-root"))
+    (root,) = stored_roots(system.json("secret", "proa-ca-root"))
     old = ends_in(20, root)
     written(system, Material(old, (root.issuing.certificate,)))
     renewed = eventually(

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from kube.calls import Answer, Call
@@ -112,8 +112,14 @@ def _status(code: int) -> Answer:
     return Answer(code, json.dumps(answer).encode())
 
 
+class Answering(Protocol):
+    """Whatever answers as an API server would."""
+
+    def answer(self, call: Call) -> Answer: ...
+
+
 @contextmanager
-def served(store: Store) -> Iterator[str]:
+def served(store: Answering) -> Iterator[str]:
     """The URL at which *store* answers, for a command that finds its API server by itself."""
 
     class Handler(BaseHTTPRequestHandler):

@@ -32,6 +32,7 @@ KUBERNETES: Final = Program(
 COREDNS: Final = Program("coredns")
 PAUSE: Final = Program("pause")
 PEER: Final = Program("peer")
+VERIFY: Final = Program("verify")
 HELM: Final = Program("helm")
 CERT_MANAGER: Final = Program("certmanager")
 

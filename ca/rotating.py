@@ -1,0 +1,96 @@
+"""Carries out the rotation of roots: reads what stands in the cluster, writes what `rotation` says next. Shell."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, assert_never
+
+import msgspec
+
+from ca.authority import new_intermediate, new_root
+from ca.creation import key_of
+from ca.material import Issuer, Material
+from ca.metrics import Metrics
+from ca.phases import Phase, name_of, record_of, recorded
+from ca.reports import Reports
+from ca.rotation import step
+from ca.standing import Standing, standing
+from ca.stored import material_secret, renewed_secret, roots_secret
+from ca.writes import Blocked, Decline, Enter, IssueUnder, KeepOnly, MakeRoot, Note, Wait, Write
+from kube.client import Client
+from kube.failures import Conflict
+from kube.resources import SECRETS
+from proa.clock import Clock
+from proa.errors import ProaError
+from proa.identity import TrustDomain
+from proa.json import Json
+from proa.mesh import MeshConfiguration
+
+_MOST: Final = 24
+"""Writes in a row: a whole rotation has eight. More would be two that undo each other's."""
+LOOK: Final = timedelta(minutes=30)
+"""Between two looks at the clock: nothing that is due here is in a hurry."""
+SOON: Final = timedelta(seconds=30)
+"""After a failure, or a write of somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotating:
+    """The leader's."""
+
+    client: Client
+    clock: Clock
+    metrics: Metrics
+    reports: Reports
+
+    async def look(self, mesh: MeshConfiguration) -> timedelta:
+        """Write until there is nothing to write; how long to wait then."""
+        try:
+            for _ in range(_MOST):
+                read = await standing(self.client)
+                self.metrics.rotation(name_of(read.found.record.phase))
+                action = step(read.found, timedelta(seconds=mesh.certificate.lifetime_seconds), self.clock())
+                match action:
+                    case Wait(until):
+                        return until - self.clock()
+                    case Blocked(reason):
+                        self.reports.warn("RotationBlocked", reason)
+                        return LOOK
+                    case _:
+                        await self._write(action, read, TrustDomain(mesh.trust_domain))
+        except Conflict:
+            return SOON
+        except ProaError as error:
+            self.reports.warn("RotationFailed", str(error))
+        return SOON
+
+    async def _write(self, action: Write, read: Standing, trust_domain: TrustDomain) -> None:
+        match action:
+            case Note(longest):
+                record = msgspec.structs.replace(read.found.record, longest=longest)
+                await self.client.replace(SECRETS, recorded(read.secret, record, read.found.wish))
+            case Decline(reason):
+                await self._decline(read.secret, reason)
+            case Enter(phase, roots, note):
+                await self._enter(read, Material(read.found.material.issuer, roots), phase, note)
+            case IssueUnder(root, phase, note):
+                issuer = new_intermediate(trust_domain, key_of(root, read.held), self.clock())
+                await self._enter(read, Material(issuer, read.found.material.roots), phase, note)
+            case MakeRoot():
+                await self._keep(read, *read.held, new_root(trust_domain, self.clock()))
+            case KeepOnly(root):
+                await self._keep(read, key_of(root, read.held))
+            case _:
+                assert_never(action)
+
+    async def _enter(self, read: Standing, material: Material, phase: Phase, note: str) -> None:
+        record = msgspec.structs.replace(read.found.record, phase=phase)
+        await self.client.replace(SECRETS, recorded(renewed_secret(read.secret, material_secret(material)), record))
+        self.metrics.rotation(name_of(phase))
+        self.reports.tell("Rotation", f"{name_of(phase)}: {note}")
+
+    async def _decline(self, secret: Json, reason: str) -> None:
+        await self.client.replace(SECRETS, recorded(secret, record_of(secret)))
+        self.reports.warn("RotationDeclined", reason)
+
+    async def _keep(self, read: Standing, *roots: Issuer) -> None:
+        await self.client.replace(SECRETS, renewed_secret(read.root_secret, roots_secret(roots)))

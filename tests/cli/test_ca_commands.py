@@ -1,0 +1,216 @@
+"""`proa ca` on an API server's store: what it shows, what it asks of the leader, what it says of a certificate."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ca.authority import CertificateAuthority
+from ca.bundle import credential_bundle
+from ca.certificates import Chain, fingerprint, pem
+from ca.csr import stub_request
+from ca.profile import WorkloadLeaf
+from cli.__main__ import main
+from proa.identity import TrustDomain, WorkloadIdentity
+from support.api_server import kubeconfig
+from support.rotated import Cluster
+from support.store import served
+
+PODS = "/api/v1/namespaces/shop/pods"
+REQUESTS = "/apis/certificates.k8s.io/v1/namespaces/shop/podcertificaterequests"
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster(now=datetime.now(UTC))
+
+
+@pytest.fixture
+def config(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
+    with served(cluster.etcd) as url:
+        (tmp_path / "kubeconfig").write_text(kubeconfig(url))
+        yield str(tmp_path / "kubeconfig")
+
+
+@contextmanager
+def led(cluster: Cluster) -> Iterator[None]:
+    """A leader that publishes and looks as soon as something is asked for."""
+    over = threading.Event()
+
+    def lead() -> None:
+        while not over.wait(0.02):
+            if cluster.asked is not None:
+                cluster.look()
+                cluster.publish()
+                cluster.look()
+
+    thread = threading.Thread(target=lead)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def proa(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(main, ["ca", *arguments], input=stdin)
+
+
+def status(config: str, expected: int = 0) -> Any:
+    result = proa("status", "--kubeconfig", config, "-o", "json")
+    assert result.exit_code == expected, result.output
+    return json.loads(result.stdout)
+
+
+def issued(cluster: Cluster) -> str:
+    material = cluster.material
+    authority = CertificateAuthority(material.issuer, material.roots, cluster.clock)
+    identity = WorkloadIdentity(TrustDomain("cluster.local"), "shop", "web")
+    return authority.sign(stub_request(KEY), WorkloadLeaf(identity)).pem
+
+
+def test_the_status_shows_issuer_and_root_and_when_the_root_is_rotated(cluster: Cluster, config: str) -> None:
+    found = status(config)
+    assert (found["ok"], found["phase"], found["problems"]) == (True, "resting", [])
+    issuer, root = found["holdings"]
+    assert (issuer["role"], root["role"]) == ("issuer", "root, issues")
+    assert root["sha256"] == fingerprint(cluster.material.root)
+    assert root["key_stored"]
+    assert root["published"]
+    told = proa("status", "--kubeconfig", config)
+    assert "The root is rotated from " in told.stdout
+    assert "in the cluster" in told.stdout
+
+
+def test_roots_that_are_not_published_are_a_problem(cluster: Cluster, config: str) -> None:
+    del cluster.etcd.objects["/apis/certificates.k8s.io/v1/clustertrustbundles/proa.dev:workload:v1"]
+    assert "pods are not given every root" in status(config, expected=1)["problems"][0]
+
+
+def test_an_issuer_that_nobody_renewed_is_a_problem(cluster: Cluster, config: str) -> None:
+    old = Cluster(now=datetime.now(UTC) - timedelta(days=80))
+    cluster.etcd.objects = old.etcd.objects
+    assert "the issuing certificate ends at" in status(config, expected=1)["problems"][0]
+
+
+def test_a_rotation_is_followed_from_its_start_to_its_end(cluster: Cluster, config: str) -> None:
+    old = cluster.material.root
+    with led(cluster):
+        assert "The rotation is" in proa("rotate", "--kubeconfig", config).stdout
+        assert status(config)["phase"] == "settling"
+        assert "issues in 24 hours" in proa("status", "--kubeconfig", config).stdout
+        refused = proa("rotate", "--kubeconfig", config)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "none that is under way" in refused.stderr
+        assert proa("rotate", "--advance", "--yes", "--kubeconfig", config).exit_code == 0
+        assert status(config)["phase"] == "renewing"
+        assert [each["role"] for each in status(config)["holdings"]] == ["issuer", "root, retiring", "root, issues"]
+        assert proa("rotate", "--advance", "--yes", "--kubeconfig", config).exit_code == 0
+    assert status(config)["phase"] == "resting"
+    assert cluster.material.roots != (old,)
+
+
+def test_a_rotation_is_given_up(cluster: Cluster, config: str) -> None:
+    before = cluster.material
+    with led(cluster):
+        assert proa("rotate", "--settle", "600", "--kubeconfig", config).exit_code == 0
+        assert proa("rotate", "--abort", "--kubeconfig", config).exit_code == 0
+    assert cluster.material == before
+
+
+def test_ending_a_wait_is_asked_about_first(cluster: Cluster, config: str) -> None:
+    with led(cluster):
+        assert proa("rotate", "--kubeconfig", config).exit_code == 0
+        result = proa("rotate", "--advance", "--kubeconfig", config, stdin="n\n")
+    assert "may fail in handshakes" in result.output
+    assert result.exit_code == 1
+    assert status(config)["phase"] == "settling"
+
+
+@pytest.mark.parametrize(("flag", "words"), [("--abort", "no rotation"), ("--advance", "the phase resting")])
+def test_there_is_nothing_to_end(config: str, flag: str, words: str) -> None:
+    result = proa("rotate", flag, "--yes", "--kubeconfig", config)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_root_whose_key_is_elsewhere_is_not_rotated(cluster: Cluster, config: str) -> None:
+    del cluster.etcd.objects["/api/v1/namespaces/proa-system/secrets/proa-ca-root"]
+    result = proa("rotate", "--kubeconfig", config)
+    assert result.exit_code == 2
+    assert "add the next root to ca.crt" in result.stderr
+    assert not status(config)["holdings"][1]["key_stored"]
+
+
+@pytest.mark.parametrize("arguments", [("--abort", "--advance"), ("--settle", "600", "--abort"), ("--settle", "10")])
+def test_contradictory_or_too_hasty_wishes_are_refused(config: str, arguments: tuple[str, ...]) -> None:
+    assert proa("rotate", *arguments, "--kubeconfig", config).exit_code == 2
+
+
+def test_a_file_is_examined_without_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "chain.pem").write_text(issued(cluster))
+    (tmp_path / "roots.pem").write_text(pem(*cluster.published))
+    result = proa("inspect", str(tmp_path / "chain.pem"), "--roots", str(tmp_path / "roots.pem"))
+    assert result.exit_code == 0, result.output
+    assert "whoever holds its key is 'spiffe://cluster.local/ns/shop/sa/web'" in result.stdout
+    assert "A peer that trusts the roots of" in result.stdout
+
+
+def test_what_is_wrong_with_a_file_is_said_and_the_status_is_1(cluster: Cluster) -> None:
+    chain = x509.load_pem_x509_certificates(issued(cluster).encode())
+    other = ec.generate_private_key(ec.SECP256R1())
+    spoilt = credential_bundle(other, Chain(chain[0], tuple(chain[1:])))
+    result = proa("inspect", "-", stdin=spoilt)
+    assert result.exit_code == 1
+    assert "PROBLEM the private key in the file is another certificate's" in result.stdout
+    found = json.loads(proa("inspect", "-", "-o", "json", stdin=spoilt).stdout)
+    assert not found["ok"]
+    assert "PRIVATE" not in json.dumps(found)
+
+
+def test_a_pods_certificate_is_found_by_its_request(cluster: Cluster, config: str) -> None:
+    cluster.etcd.objects[f"{PODS}/web"] = {"metadata": {"name": "web", "namespace": "shop"}}
+    result = proa("inspect", "shop/web", "--kubeconfig", config)
+    assert result.exit_code == 2
+    assert "proa ca inspect -" in result.stderr
+    spec = {"podName": "web", "signerName": "proa.dev/workload"}
+    for name, made, chain in (("old", "2026-01-01T00:00:00Z", ""), ("new", "2026-01-01T00:10:00Z", issued(cluster))):
+        meta = {"name": name, "creationTimestamp": made}
+        cluster.etcd.objects[f"{REQUESTS}/{name}"] = {
+            "metadata": meta,
+            "spec": spec,
+            "status": {"certificateChain": chain},
+        }
+    result = proa("inspect", "web", "-n", "shop", "--kubeconfig", config)
+    assert result.exit_code == 0, result.output
+    assert "A peer that trusts the roots that the cluster publishes takes it." in result.stdout
+
+
+def test_a_pod_that_was_denied_is_told_why(cluster: Cluster, config: str) -> None:
+    cluster.etcd.objects[f"{PODS}/web"] = {"metadata": {"name": "web", "namespace": "shop"}}
+    denied = {"type": "Denied", "reason": "NodeMismatch", "message": "the pod runs elsewhere"}
+    cluster.etcd.objects[f"{REQUESTS}/one"] = {
+        "metadata": {"name": "one", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"podName": "web", "signerName": "proa.dev/workload"},
+        "status": {"conditions": [denied]},
+    }
+    result = proa("inspect", "shop/web", "--kubeconfig", config)
+    assert result.exit_code == 2
+    assert "Denied, NodeMismatch: the pod runs elsewhere" in result.stderr
+
+
+def test_the_roots_are_exported_as_pem_and_as_a_spiffe_bundle(cluster: Cluster, config: str) -> None:
+    exported = proa("export-bundle", "--kubeconfig", config)
+    assert x509.load_pem_x509_certificates(exported.stdout.encode()) == list(cluster.published)
+    (key,) = json.loads(proa("export-bundle", "-o", "spiffe", "--kubeconfig", config).stdout)["keys"]
+    assert (key["kty"], key["crv"], key["use"], len(key["x5c"])) == ("EC", "P-256", "x509-svid", 1)

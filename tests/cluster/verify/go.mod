@@ -1,0 +1,3 @@
+module proa.dev/tests/cluster/verify
+
+go 1.26.0
