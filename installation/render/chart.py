@@ -38,6 +38,10 @@ _NAME: Final = f'{{{{ .Values.revision | default "{DEFAULT_REVISION}" }}}}'
 _EXACT: Final = "{{ .Values.revision }}"
 
 
+_ISTIO: Final = '(dig "authority" "istio" "kind" "none" .Values.mesh)'
+"""The door for Istio's clients is a setting of the mesh; what it needs hangs on that."""
+
+
 def _axis(name: str, choices: type[StrEnum]) -> Axis:
     return Axis(name, {choice.value: f'eq .Values.{name} "{choice.value}"' for choice in choices})
 
@@ -47,6 +51,7 @@ _AXES: Final = (
     _axis("profile", Profile),
     _axis("certificates", Trust),
     _axis("podSecurity", PodSecurity),
+    Axis("istio", {"none": f'ne {_ISTIO} "grpc"', "grpc": f'eq {_ISTIO} "grpc"'}),
     Axis("revision", {"": "not .Values.revision", _REVISION: ".Values.revision"}),
 )
 
@@ -62,7 +67,7 @@ def templates() -> dict[str, str]:
 
 
 def _objects(variant: Variant) -> dict[Identity, Fields]:
-    scope, profile, trust, pod_security, revision = variant
+    scope, profile, trust, pod_security, istio, revision = variant
     options = Options(
         revision=revision,
         image=_IMAGE,
@@ -72,7 +77,7 @@ def _objects(variant: Variant) -> dict[Identity, Fields]:
         trust=Trust(trust),
         pod_security=PodSecurity(pod_security),
         scope=Scope(scope),
-        mesh={"init": {"image": _INIT_IMAGE}},
+        mesh={"init": {"image": _INIT_IMAGE}, "authority": {"istio": {"kind": istio}}},
     )
     document = as_yaml((node_of(given(options)),))
     return {_identity(each): cast("Fields", _unset(each, document)) for each in described(options)}

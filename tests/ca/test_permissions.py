@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from ca.istio.permissions import PERMISSIONS as ISTIO
 from ca.permissions import PERMISSIONS
 from proa.permissions import Permission
 
@@ -10,13 +11,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_no_rule_has_a_wildcard() -> None:
-    for rule in PERMISSIONS:
+    for rule in (*PERMISSIONS, *ISTIO):
         assert not {"*"} & {*rule.groups, *rule.resources, *rule.verbs, *rule.names}
 
 
 def test_every_rule_says_which_code_needs_it() -> None:
-    for rule in PERMISSIONS:
-        files = re.findall(r"(?:ca|kube)/\w+\.py", rule.why)
+    for rule in (*PERMISSIONS, *ISTIO):
+        files = re.findall(r"(?:ca|kube)/[\w/]+\.py", rule.why)
         assert files, rule
         assert [file for file in files if not (ROOT / file).exists()] == []
 
@@ -30,6 +31,11 @@ def test_no_secret_can_be_read_but_the_two() -> None:
 def test_the_roots_key_can_only_be_read_and_created() -> None:
     verbs = {verb for rule in PERMISSIONS if "proa-ca-root" in rule.names for verb in rule.verbs}
     assert verbs == {"get"}
+
+
+def test_the_door_for_istios_clients_reads_no_secret_and_writes_no_object() -> None:
+    assert {verb for rule in ISTIO for verb in rule.verbs if rule.resources != ("tokenreviews",)} == {"list", "watch"}
+    assert {name for rule in ISTIO for name in rule.resources} == {"tokenreviews", "pods", "serviceaccounts"}
 
 
 def test_nothing_can_be_deleted() -> None:

@@ -29,6 +29,7 @@ OVERLAYS: dict[str, dict[str, Any]] = {
 }
 MESHES: list[dict[str, Json]] = [
     {},
+    {"authority": {"istio": {"kind": "grpc", "trustedNodeAccounts": ["mesh/ztunnel"]}}},
     {"init": {"image": "other:1"}, "peerTls": "strict", "proxy": {"accessLog": "off", "resources": {"limits": {}}}},
 ]
 
