@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Final
 
@@ -117,7 +117,17 @@ def _who(caller: Caller, call: Call) -> dict[str, str]:
     address = str(call.address)
     match caller:
         case PodToken():
-            return {"caller": "token", **asdict(caller), "address": address}
+            # By hand: `asdict` copies what is inside, and takes three times as long as all else here.
+            return {
+                "caller": "token",
+                "namespace": caller.namespace,
+                "service_account": caller.account,
+                "pod": caller.pod,
+                "pod_uid": caller.pod_uid,
+                "node": caller.node,
+                "credential": caller.credential,
+                "address": address,
+            }
         case _:
             shown = {"identity": caller.identity.uri, "shown_serial": f"{caller.serial:x}"}
             return {"caller": "certificate", **shown, "address": address}

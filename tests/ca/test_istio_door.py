@@ -360,7 +360,7 @@ async def test_each_decision_is_one_line_without_a_token_or_a_key(cluster: Clust
     assert [each["event"] for each in lines] == ["issued", "refused"]
     first, second = lines
     assert first["serial"] == f"{leaf_of(chain).serial_number:x}"
-    assert (first["namespace"], first["account"], first["pod"], first["credential"]) == (
+    assert (first["namespace"], first["service_account"], first["pod"], first["credential"]) == (
         "shop",
         "web",
         "web-1",
