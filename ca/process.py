@@ -3,6 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
+from ca.accounts.door import AccountsDoor
+from ca.accounts.keeping import Surroundings as AccountsSurroundings
+from ca.accounts.metrics import Metrics as AccountsMetrics
 from ca.answering import Answering
 from ca.door import Door
 from ca.istio.door import IstioDoor, Surroundings
@@ -28,6 +31,7 @@ class _Parts:
     material: LiveMaterial
     door: Door
     istio: IstioDoor
+    accounts: AccountsDoor
     publication: Publication
     upkeep: Upkeep
     reports: Reports
@@ -43,7 +47,7 @@ class _Parts:
     async def duties(self, stopping: asyncio.Event) -> None:
         """Of the leader."""
         async with asyncio.TaskGroup() as group:
-            for duty in (self.door.lead, self.publication.publish, self.upkeep.service):
+            for duty in (self.door.lead, self.publication.publish, self.upkeep.service, self.accounts.keep):
                 group.create_task(duty(stopping))
 
 
@@ -71,9 +75,11 @@ def _parts(client: Client, clock: Clock) -> _Parts:
     material.subscribe(door.hasten)
     configuration.subscribe(lambda _: door.hasten())
     istio = IstioDoor(Surroundings(client, material, configuration, clock, IstioMetrics(metrics.registry)))
+    around = AccountsSurroundings(client, material, configuration, clock, reports, AccountsMetrics(metrics.registry))
+    accounts = AccountsDoor(around)
     publication = Publication(client, material, reports)
     upkeep = Upkeep(client, material, configuration, clock, metrics, reports)
-    return _Parts(configuration, material, door, istio, publication, upkeep, reports, metrics)
+    return _Parts(configuration, material, door, istio, accounts, publication, upkeep, reports, metrics)
 
 
 def _state(reason: str) -> Readiness:

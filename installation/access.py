@@ -35,6 +35,11 @@ def granted(metadata: Fields, permissions: Iterable[Permission], account: str = 
         yield _binding("ClusterRole", metadata, account)
 
 
+def offered(metadata: Fields, permissions: Iterable[Permission]) -> Fields:
+    """A role that an installation binds to nobody: whoever may, binds it in a namespace."""
+    return _role("ClusterRole", metadata, tuple(permissions))
+
+
 def viewing() -> Fields:
     """What `proa status`, `explain` and `check` read, for whoever has the cluster role `view` in the whole cluster."""
     metadata = shared("proa-view", "cli", **{"rbac.authorization.k8s.io/aggregate-to-view": "true"})

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from typing import Final
 
+from ca.accounts.permissions import IN_NAMESPACES
+from ca.accounts.permissions import PERMISSIONS as ACCOUNTS_PERMISSIONS
 from ca.istio.permissions import PERMISSIONS as ISTIO_PERMISSIONS
 from ca.permissions import PERMISSIONS
-from installation.access import granted
+from installation.access import granted, offered
 from installation.configuration import mesh
 from installation.metadata import inside, selecting, shared
 from installation.noted import Fields, Tree
 from installation.options import Options
 from installation.pods import Process
 from proa import names
-from proa.mesh import IstioGrpc
+from proa.mesh import AccountSecrets, IstioGrpc
 
 COMPONENT: Final = "ca"
 ISTIO_PORTS: Final = {"istio": names.ISTIO_PORT, "istio-renewal": names.ISTIO_RENEWAL_PORT}
@@ -37,6 +39,9 @@ def rights(options: Options) -> Iterator[Fields]:
     yield from granted(shared(names.AUTHORITY, COMPONENT), PERMISSIONS)
     if serving(options):
         yield from granted(shared(f"{names.AUTHORITY}-istio", COMPONENT), ISTIO_PERMISSIONS, names.AUTHORITY)
+    if isinstance(mesh(options).authority.secrets, AccountSecrets):
+        yield from granted(shared(f"{names.AUTHORITY}-accounts", COMPONENT), ACCOUNTS_PERMISSIONS, names.AUTHORITY)
+        yield offered(shared(f"{names.AUTHORITY}-secrets", COMPONENT), IN_NAMESPACES)
 
 
 def services(options: Options) -> Iterator[Fields]:

@@ -202,10 +202,22 @@ class IstioGrpc(Section, frozen=True, tag_field="kind", tag="grpc"):
 IstioDoor: TypeAlias = NoIstio | IstioGrpc
 
 
+class NoSecrets(Section, frozen=True, tag_field="kind", tag="none"):
+    """No key leaves the authority's memory but its own."""
+
+
+class AccountSecrets(Section, frozen=True, tag_field="kind", tag="service-accounts"):
+    """A Secret with key and certificate for each service account of the namespaces that ask for it, as Citadel's."""
+
+
+SecretsDoor: TypeAlias = NoSecrets | AccountSecrets
+
+
 class Authority(Section, frozen=True):
     """By which doors workloads are given certificates, beside PodCertificateRequests."""
 
     istio: IstioDoor = NoIstio()
+    secrets: SecretsDoor = NoSecrets()
 
 
 class MeshConfiguration(Section, frozen=True):

@@ -119,7 +119,11 @@ def test_istios_clients_find_the_ports_that_the_authority_listens_on_where_they_
     (container,) = containers(of_kind(found, "Deployment"))
     listening = {each["name"]: each["containerPort"] for each in container["ports"]}
     assert all(listening[port["targetPort"]] == port["port"] for port in offered)
-    wanted = [names.ISTIO_PORT, names.ISTIO_RENEWAL_PORT] if "authority" in options.mesh else []
+    wanted = (
+        [names.ISTIO_PORT, names.ISTIO_RENEWAL_PORT]
+        if options.mesh.get("authority") == {"istio": {"kind": "grpc"}}
+        else []
+    )
     assert [port["port"] for port in offered] == wanted
 
 

@@ -25,6 +25,7 @@ OPTIONS = st.builds(
             {"peerTls": "strict", "init": {"image": "other:1"}},
             {"proxy": {"accessLog": "off"}},
             {"authority": {"istio": {"kind": "grpc"}}},
+            {"authority": {"secrets": {"kind": "service-accounts"}}},
         ]
     ),
 )
