@@ -51,7 +51,7 @@ cluster-down: ## Remove every trace of it
 	@$(BIN)/python tests/cluster/down.py
 
 bench: $(STAMP) system ## Run the benchmarks, a JSON line each
-	@for file in benchmarks/injection.py benchmarks/interception.py benchmarks/signing.py; do $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/injection.py benchmarks/interception.py benchmarks/signing.py benchmarks/istio.py; do $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,17 +1,15 @@
 """One answer to one PodCertificateRequest: looks up what it speaks of, decides, signs, writes, says so. Shell."""
 
 import asyncio
-import hashlib
 import random
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final, assert_never
 
 import structlog
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.answer import denied, issued
-from ca.certificates import Chain, IssuingCertificate
+from ca.audit import facts
 from ca.metrics import Metrics
 from ca.request import Answered, Pending, Pod, account_uid, certificate_request, pod
 from ca.storage import LiveMaterial
@@ -71,17 +69,17 @@ class Answering:
             return Retry()
         chain = authority.issue(sign.public_key, sign.contents, sign.lifetime)
         jitter = random.random()  # noqa: S311 - spreads renewals
-        facts = _facts(chain, sign, authority.issuer.issuing)
+        known = facts(chain, sign, authority.issuer.issuing)
         try:
             written = await self._written(request, issued(request, chain, self.clock(), jitter))
         except BaseException:
             # The API server may have taken it all the same: who looks for this serial number must find it.
-            self._say("unconfirmed", request, reason="Signed", **facts)
+            self._say("unconfirmed", request, reason="Signed", **known)
             raise
         if written:
             seconds = perf_counter() - since
             self.metrics.issued(request.signer, seconds)
-            self._say("issued", request, reason="Signed", seconds=round(seconds, 4), **facts)
+            self._say("issued", request, reason="Signed", seconds=round(seconds, 4), **known)
         return Done()
 
     async def _written(self, request: Pending, status: Json) -> bool:
@@ -134,16 +132,4 @@ def _who(request: Pending) -> dict[str, str]:
         "pod_uid": request.pod_uid,
         "service_account": request.account,
         "node": request.node,
-    }
-
-
-def _facts(chain: Chain, sign: Sign, issuer: IssuingCertificate) -> dict[str, str]:
-    """What tells this certificate from all others: enough to find it again, or to revoke it."""
-    public = sign.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return {
-        "names": str(sign.contents),
-        "serial": f"{chain.serial:x}",
-        "not_after": f"{chain.not_after:%Y-%m-%dT%H:%M:%SZ}",
-        "issuer_key": issuer.key_identifier.hex(),
-        "public_key_sha256": hashlib.sha256(public).hexdigest(),
     }

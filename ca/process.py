@@ -3,8 +3,13 @@
 import asyncio
 from dataclasses import dataclass
 
+from ca.accounts.door import AccountsDoor
+from ca.accounts.keeping import Surroundings as AccountsSurroundings
+from ca.accounts.metrics import Metrics as AccountsMetrics
 from ca.answering import Answering
 from ca.door import Door
+from ca.istio.door import IstioDoor, Surroundings
+from ca.istio.metrics import Metrics as IstioMetrics
 from ca.metrics import Metrics
 from ca.publication import Publication
 from ca.reports import Reports
@@ -25,6 +30,8 @@ class _Parts:
     configuration: LiveConfiguration
     material: LiveMaterial
     door: Door
+    istio: IstioDoor
+    accounts: AccountsDoor
     publication: Publication
     upkeep: Upkeep
     reports: Reports
@@ -34,12 +41,13 @@ class _Parts:
         """Ready is who could serve a pod now: the material proves it by a certificate, issued as a test."""
         missing = self.configuration.problem or "the configuration is not read yet"
         unread = "" if self.configuration.current else str(missing)
-        return readiness_of(*(_state(reason) for reason in (unread, self.material.unready, self.door.unready)))
+        reasons = (unread, self.material.unready, self.door.unready, self.istio.unready)
+        return readiness_of(*map(_state, reasons))
 
     async def duties(self, stopping: asyncio.Event) -> None:
         """Of the leader."""
         async with asyncio.TaskGroup() as group:
-            for duty in (self.door.lead, self.publication.publish, self.upkeep.service):
+            for duty in (self.door.lead, self.publication.publish, self.upkeep.service, self.accounts.keep):
                 group.create_task(duty(stopping))
 
 
@@ -52,6 +60,7 @@ async def serve(settings: Settings, clock: Clock = system_clock) -> None:
             parts.configuration.service,
             parts.material.service,
             parts.door.service,
+            parts.istio.service,
             parts.publication.watch,
             parts.reports.service,
             led(client, AUTHORITY, SYSTEM_NAMESPACE, settings.identity, parts.duties),
@@ -65,10 +74,13 @@ def _parts(client: Client, clock: Clock) -> _Parts:
     door = Door(client, Answering(client, material, configuration, clock, metrics), metrics)
     material.subscribe(door.hasten)
     configuration.subscribe(lambda _: door.hasten())
+    istio = IstioDoor(Surroundings(client, material, configuration, clock, IstioMetrics(metrics.registry)))
+    around = AccountsSurroundings(client, material, configuration, clock, reports, AccountsMetrics(metrics.registry))
+    accounts = AccountsDoor(around)
     publication = Publication(client, material, reports)
     upkeep = Upkeep(client, material, configuration, clock, metrics, reports)
     publication.subscribe(upkeep.hasten)
-    return _Parts(configuration, material, door, publication, upkeep, reports, metrics)
+    return _Parts(configuration, material, door, istio, accounts, publication, upkeep, reports, metrics)
 
 
 def _state(reason: str) -> Readiness:

@@ -21,17 +21,23 @@ def service_account(metadata: Fields) -> Fields:
     }
 
 
-def granted(metadata: Fields, permissions: Iterable[Permission]) -> Iterator[Fields]:
-    """What gives the ServiceAccount of *metadata*'s name its *permissions*."""
+def granted(metadata: Fields, permissions: Iterable[Permission], account: str = "") -> Iterator[Fields]:
+    """What gives the ServiceAccount *account*, or that of *metadata*'s name, its *permissions*."""
+    account = account or str(metadata["name"])
     asked = tuple(permissions)
     own = tuple(permission for permission in asked if permission.namespaced)
     wide = tuple(permission for permission in asked if not permission.namespaced)
     if own:
         yield _role("Role", inside(metadata), own)
-        yield _binding("Role", inside(metadata))
+        yield _binding("Role", inside(metadata), account)
     if wide:
         yield _role("ClusterRole", metadata, wide)
-        yield _binding("ClusterRole", metadata)
+        yield _binding("ClusterRole", metadata, account)
+
+
+def offered(metadata: Fields, permissions: Iterable[Permission]) -> Fields:
+    """A role that an installation binds to nobody: whoever may, binds it in a namespace."""
+    return _role("ClusterRole", metadata, tuple(permissions))
 
 
 def viewing() -> Fields:
@@ -54,14 +60,13 @@ def _rule(permission: Permission) -> Tree:
     return {**rule, "resourceNames": list(permission.names)} if permission.names else rule
 
 
-def _binding(kind: str, metadata: Fields) -> Fields:
-    name = metadata["name"]
+def _binding(kind: str, metadata: Fields, account: str) -> Fields:
     return {
         "apiVersion": f"{_API}/v1",
         "kind": f"{kind}Binding",
         "metadata": metadata,
-        "roleRef": {"apiGroup": _API, "kind": kind, "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": names.SYSTEM_NAMESPACE}],
+        "roleRef": {"apiGroup": _API, "kind": kind, "name": metadata["name"]},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": names.SYSTEM_NAMESPACE}],
     }
 
 

@@ -1,5 +1,6 @@
 """NetworkPolicies (networking.k8s.io/v1) of Proa's namespace: what is not named here is not let through. Pure."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from installation.metadata import inside, selecting, shared
@@ -32,11 +33,13 @@ def webhook_policy(metadata: Fields) -> Fields:
     )
 
 
-def authority_policy(metadata: Fields) -> Fields:
+def authority_policy(metadata: Fields, serving: Iterable[int]) -> Fields:
+    """*serving* are the ports that pods call."""
+    ports = _tcp(names.HEALTH_PORT, *serving)
     return _policy(
         metadata,
         {"matchLabels": selecting(str(metadata["name"]))},
-        {"ingress": [Noted(_FROM_ANYWHERE, {"ports": _tcp(names.HEALTH_PORT)})], "egress": _everybodys()},
+        {"ingress": [Noted(_FROM_ANYWHERE, {"ports": ports})], "egress": _everybodys()},
     )
 
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from ca.permissions import PERMISSIONS as AUTHORITY_PERMISSIONS
 from installation import network
 from installation.access import granted, service_account, viewing
-from installation.authority import authority
+from installation.authority import authority, rights, services, serving
 from installation.certmanager import issued
 from installation.configuration import configuration, mesh_document
 from installation.metadata import shared
@@ -39,7 +38,7 @@ def described(options: Options) -> tuple[Fields, ...]:
 
 
 def _shared(options: Options) -> Iterator[Fields]:
-    process = authority()
+    process = authority(options)
     yield _namespace()
     yield priority_class(shared(PRIORITY, "priority"))
     yield configuration(replace(options, revision=""), mesh_document(options))
@@ -48,10 +47,11 @@ def _shared(options: Options) -> Iterator[Fields]:
     if options.pod_security is PodSecurity.BASELINE:
         yield from policies(options)
     yield service_account(process.metadata)
-    yield from granted(process.metadata, AUTHORITY_PERMISSIONS)
-    yield network.authority_policy(process.metadata)
+    yield from rights(options)
+    yield network.authority_policy(process.metadata, serving(options).values())
     if options.profile is not Profile.MINIMAL:
         yield disruption_budget(process)
+    yield from services(options)
     yield deployment(process, options)
 
 

@@ -23,6 +23,8 @@ POD_SECURITY: Final = f"{PREFIX}/pod-security"
 """Label on a namespace: `baseline` holds it to that standard, but for proa-init (`manifests/overlays/baseline-psa`)."""
 TEMPLATES: Final = f"{PREFIX}/templates"
 """Annotation on a pod: names of templates of the mesh configuration, which are laid over it in this order."""
+SECRETS_LABEL: Final = f"{PREFIX}/secrets"
+"""Label on a namespace: `enabled` asks for a Secret with a certificate for each of its service accounts."""
 STATUS: Final = f"{PREFIX}/status"
 """Annotation on an injected pod: what was added, as JSON."""
 BOOTSTRAP: Final = f"{PREFIX}/bootstrap"
@@ -44,7 +46,7 @@ CONFIGURATION_KEY: Final = "mesh.yaml"
 WEBHOOK: Final = "proa-webhook"
 """Deployment, Service, ServiceAccount and registration of the default revision; revision R has `proa-webhook-R`."""
 AUTHORITY: Final = "proa-ca"
-"""Deployment and ServiceAccount of the certificate authority."""
+"""Deployment, ServiceAccount and Service of the certificate authority."""
 
 INIT_CONTAINER: Final = "proa-init"
 PROXY_CONTAINER: Final = "proa-proxy"
@@ -57,6 +59,10 @@ ADMIN_PORT: Final = 15000
 READY_PORT: Final = 15021
 METRICS_PORT: Final = 15090
 WEBHOOK_PORT: Final = 9443
+ISTIO_PORT: Final = 15012
+"""Of the authority: Istio's protocol for certificates, for callers with a token."""
+ISTIO_RENEWAL_PORT: Final = 15013
+"""The same for callers with a certificate of ours, which they must show in the handshake (docs/decisions/0031)."""
 HEALTH_PORT: Final = 8080
 """Of our own processes: `/healthz`, `/readyz` and `/metrics`, plain HTTP, for the kubelet and Prometheus."""
 PROBE_PORTS: Final = 15100

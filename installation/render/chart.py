@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, TypeAlias, cast
@@ -38,6 +39,12 @@ _NAME: Final = f'{{{{ .Values.revision | default "{DEFAULT_REVISION}" }}}}'
 _EXACT: Final = "{{ .Values.revision }}"
 
 
+_ISTIO: Final = '(dig "authority" "istio" "kind" "none" .Values.mesh)'
+_SECRETS: Final = '(dig "authority" "secrets" "kind" "none" .Values.mesh)'
+_KEPT: Final = "service-accounts"
+"""The authority's doors are settings of the mesh; what they need hangs on those."""
+
+
 def _axis(name: str, choices: type[StrEnum]) -> Axis:
     return Axis(name, {choice.value: f'eq .Values.{name} "{choice.value}"' for choice in choices})
 
@@ -47,12 +54,15 @@ _AXES: Final = (
     _axis("profile", Profile),
     _axis("certificates", Trust),
     _axis("podSecurity", PodSecurity),
+    Axis("istio", {"none": f'ne {_ISTIO} "grpc"', "grpc": f'eq {_ISTIO} "grpc"'}),
+    Axis("secrets", {"none": f'ne {_SECRETS} "{_KEPT}"', _KEPT: f'eq {_SECRETS} "{_KEPT}"'}),
     Axis("revision", {"": "not .Values.revision", _REVISION: ".Values.revision"}),
 )
 
 
-def templates() -> dict[str, str]:
-    """The text of each template by its file's name."""
+@cache
+def templates() -> Mapping[str, str]:
+    """The text of each template by its file's name. It takes seconds, and is made once."""
     variants = {variant: _objects(variant) for variant in Merging(_AXES, _text).variants()}
     files: dict[str, list[Document]] = {}
     for identity in dict.fromkeys(identity for each in variants.values() for identity in each):
@@ -62,7 +72,7 @@ def templates() -> dict[str, str]:
 
 
 def _objects(variant: Variant) -> dict[Identity, Fields]:
-    scope, profile, trust, pod_security, revision = variant
+    scope, profile, trust, pod_security, istio, kept, revision = variant
     options = Options(
         revision=revision,
         image=_IMAGE,
@@ -72,7 +82,7 @@ def _objects(variant: Variant) -> dict[Identity, Fields]:
         trust=Trust(trust),
         pod_security=PodSecurity(pod_security),
         scope=Scope(scope),
-        mesh={"init": {"image": _INIT_IMAGE}},
+        mesh={"init": {"image": _INIT_IMAGE}, "authority": {"istio": {"kind": istio}, "secrets": {"kind": kept}}},
     )
     document = as_yaml((node_of(given(options)),))
     return {_identity(each): cast("Fields", _unset(each, document)) for each in described(options)}

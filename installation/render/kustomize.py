@@ -43,6 +43,12 @@ COMPONENTS: Final = (
         " Workload certificates stay proa-ca's.",
     ),
     Component(
+        "istio",
+        Options(mesh={"authority": {"istio": {"kind": "grpc"}}}),
+        "Istio's own clients, such as istio-agent and ztunnel, are given certificates by Istio's protocol; read"
+        " docs/doors.md. proa-ca then serves a port, asks the API server for reviews of tokens and follows all pods.",
+    ),
+    Component(
         "baseline-psa",
         Options(pod_security=PodSecurity.BASELINE),
         "For application namespaces that must keep to the baseline Pod Security Standard. proa-init asks for NET_ADMIN,"

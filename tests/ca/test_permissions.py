@@ -3,20 +3,24 @@
 import re
 from pathlib import Path
 
+from ca.accounts.permissions import IN_NAMESPACES
+from ca.accounts.permissions import PERMISSIONS as ACCOUNTS
+from ca.istio.permissions import PERMISSIONS as ISTIO
 from ca.permissions import PERMISSIONS
 from proa.permissions import Permission
 
+EVERY = (*PERMISSIONS, *ISTIO, *ACCOUNTS, *IN_NAMESPACES)
 ROOT = Path(__file__).parents[2]
 
 
 def test_no_rule_has_a_wildcard() -> None:
-    for rule in PERMISSIONS:
+    for rule in EVERY:
         assert not {"*"} & {*rule.groups, *rule.resources, *rule.verbs, *rule.names}
 
 
 def test_every_rule_says_which_code_needs_it() -> None:
-    for rule in PERMISSIONS:
-        files = re.findall(r"(?:ca|kube)/\w+\.py", rule.why)
+    for rule in EVERY:
+        files = re.findall(r"(?:ca|kube)/[\w/]+\.py", rule.why)
         assert files, rule
         assert [file for file in files if not (ROOT / file).exists()] == []
 
@@ -32,8 +36,19 @@ def test_the_roots_keys_can_only_be_read_created_and_replaced() -> None:
     assert verbs == {"get", "update"}
 
 
+def test_the_door_for_istios_clients_reads_no_secret_and_writes_no_object() -> None:
+    assert {verb for rule in ISTIO for verb in rule.verbs if rule.resources != ("tokenreviews",)} == {"list", "watch"}
+    assert {name for rule in ISTIO for name in rule.resources} == {"tokenreviews", "pods", "serviceaccounts"}
+
+
+def test_other_peoples_secrets_are_touched_only_where_an_admin_binds_a_role_for_it() -> None:
+    assert "secrets" not in {name for rule in (*ISTIO, *ACCOUNTS) for name in rule.resources}
+    (rule,) = IN_NAMESPACES
+    assert (rule.resources, set(rule.verbs)) == (("secrets",), {"list", "create", "patch"})
+
+
 def test_nothing_can_be_deleted() -> None:
-    assert not [rule for rule in PERMISSIONS if {"delete", "deletecollection"} & set(rule.verbs)]
+    assert not [rule for rule in EVERY if {"delete", "deletecollection"} & set(rule.verbs)]
 
 
 def test_only_our_own_signers_are_signed_for() -> None:

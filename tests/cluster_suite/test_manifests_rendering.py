@@ -31,6 +31,8 @@ OVERLAYS: dict[str, dict[str, Any]] = {
 }
 MESHES: list[dict[str, Json]] = [
     {},
+    {"authority": {"istio": {"kind": "grpc", "trustedNodeAccounts": ["mesh/ztunnel"]}}},
+    {"authority": {"secrets": {"kind": "service-accounts"}}},
     {"init": {"image": "other:1"}, "peerTls": "strict", "proxy": {"accessLog": "off", "resources": {"limits": {}}}},
 ]
 

@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ca import permissions as authority
+from ca.accounts.permissions import IN_NAMESPACES
+from ca.accounts.permissions import PERMISSIONS as ACCOUNTS
+from ca.istio.permissions import PERMISSIONS as ISTIO
 from installation.certmanager import secrets
 from installation.objects import described, objects
 from installation.options import Options, PodSecurity, Profile, Scope
@@ -120,7 +123,10 @@ def test_selectors_and_budgets_meet_the_pods_of_their_own_deployment_alone(optio
 def test_each_process_is_granted_its_table_and_nothing_else(options: Options) -> None:
     found = made(replace(options, scope=Scope.ALL))
     webhook = Revision(options.revision).named(names.WEBHOOK)
-    for name, table in ((names.AUTHORITY, authority.PERMISSIONS), (webhook, permissions(Revision(options.revision)))):
+    doors = options.mesh.get("authority", {})
+    istio, accounts = (table if door in doors else () for door, table in (("istio", ISTIO), ("secrets", ACCOUNTS)))
+    tables = {names.AUTHORITY: authority.PERMISSIONS, webhook: permissions(Revision(options.revision))}
+    for name, table in {**tables, f"{names.AUTHORITY}-istio": istio, f"{names.AUTHORITY}-accounts": accounts}.items():
         for kind, namespaced in (("Role", True), ("ClusterRole", False)):
             rules = [
                 rule for each in of_kind(found, kind) if each["metadata"]["name"] == name for rule in each["rules"]
@@ -138,7 +144,7 @@ def test_each_process_is_granted_its_table_and_nothing_else(options: Options) ->
 
 
 def test_no_permission_is_for_everything_and_none_is_without_its_reason() -> None:
-    for each in (*authority.PERMISSIONS, *permissions(Revision())):
+    for each in (*authority.PERMISSIONS, *ISTIO, *ACCOUNTS, *IN_NAMESPACES, *permissions(Revision())):
         assert "*" not in (*each.groups, *each.resources, *each.verbs)
         assert each.why
 

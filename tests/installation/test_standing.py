@@ -113,9 +113,24 @@ def test_a_pod_is_let_through_to_what_it_needs_by_one_policy_and_kept_from_the_r
 
 
 @given(OPTIONS)
+def test_istios_clients_find_the_ports_that_the_authority_listens_on_where_they_are_wanted(options: Options) -> None:
+    found = [each for each in made(options) if each["metadata"]["name"] == names.AUTHORITY]
+    offered = [port for each in of_kind(found, "Service") for port in each["spec"]["ports"]]
+    (container,) = containers(of_kind(found, "Deployment"))
+    listening = {each["name"]: each["containerPort"] for each in container["ports"]}
+    assert all(listening[port["targetPort"]] == port["port"] for port in offered)
+    wanted = (
+        [names.ISTIO_PORT, names.ISTIO_RENEWAL_PORT]
+        if options.mesh.get("authority") == {"istio": {"kind": "grpc"}}
+        else []
+    )
+    assert [port["port"] for port in offered] == wanted
+
+
+@given(OPTIONS)
 def test_the_service_leads_to_the_port_that_the_webhook_listens_on_and_may_call_itself_by(options: Options) -> None:
     found = made(options)
-    (service,) = of_kind(found, "Service")
+    (service,) = [each for each in of_kind(found, "Service") if each["metadata"]["name"] != names.AUTHORITY]
     (port,) = service["spec"]["ports"]
     name = service["metadata"]["name"]
     (webhook,) = [each for each in of_kind(found, "Deployment") if each["metadata"]["name"] == name]

@@ -19,7 +19,15 @@ OPTIONS = st.builds(
     trust=st.sampled_from(Trust),
     pod_security=st.sampled_from(PodSecurity),
     scope=st.sampled_from(Scope),
-    mesh=st.sampled_from([{}, {"peerTls": "strict", "init": {"image": "other:1"}}, {"proxy": {"accessLog": "off"}}]),
+    mesh=st.sampled_from(
+        [
+            {},
+            {"peerTls": "strict", "init": {"image": "other:1"}},
+            {"proxy": {"accessLog": "off"}},
+            {"authority": {"istio": {"kind": "grpc"}}},
+            {"authority": {"secrets": {"kind": "service-accounts"}}},
+        ]
+    ),
 )
 
 

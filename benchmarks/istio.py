@@ -1,0 +1,275 @@
+"""Istio's protocol over TLS on one core: certificates a second, how late at 500 a second and beside bad tokens.
+
+`per_second`: P-256 requests of pods whose tokens were reviewed before, for each second of the server's processor time
+(its own threads and grpcio's together), in the best round: a whole call, from the wire to the audit line, which goes to
+nowhere. The flood shows well-made tokens that no API server knows, each once, as fast as a client on the other core
+can; how fast that was, stands beside. An API server that answers reviews runs in a process of its own.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import sys
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from ipaddress import ip_address
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+import uvloop
+from aiohttp import web
+from machine import facts
+from prometheus_client import CollectorRegistry
+
+from ca.authority import self_signed_authority
+from ca.csr import stub_request
+from ca.istio.door import Addresses
+from ca.istio.limits import Rate
+from ca.istio.population import LivePod, Population
+from ca.istio.quota import Quota, Rates
+from ca.istio.serving import credential
+from ca.randomness import new_key
+from kube.client import connected
+from kube.resources import Key
+from proa.clock import system_clock
+from proa.identity import TrustDomain
+from proa.mesh import Authority, IstioGrpc, MeshConfiguration
+from proa.telemetry import configure_logging
+
+PODS = 64
+CONNECTIONS, UNDER_WAY = 8, 16
+ROUNDS, CALLS = 7, 2000
+RATE, SECONDS = 500, 6
+FLOODERS = 24
+MESH = MeshConfiguration(authority=Authority(istio=IstioGrpc()))
+UNBOUNDED = Rate(1_000_000, 0.000_001)
+HOST = "proa-ca.proa-system.svc"
+METHOD = "/istio.v1.auth.IstioCertificateService/CreateCertificate"
+
+
+def token(pod: str, signature: str = "good") -> str:
+    """Well made; the API server of the benchmark knows those with the right signature."""
+    claims = {"aud": ["istio-ca"], "exp": time.time() + 3600, "kubernetes.io": {"pod": {"name": pod}}}
+    return f"e30.{urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.{signature}"
+
+
+async def reviewed(request: web.Request) -> web.Response:
+    _, claims, signature = (await request.json())["spec"]["token"].split(".")
+    if signature != "good":
+        return web.json_response({"status": {"authenticated": False}})
+    pod = json.loads(urlsafe_b64decode(claims + "=="))["kubernetes.io"]["pod"]["name"]
+    extra = {f"authentication.kubernetes.io/pod-{key}": [pod] for key in ("name", "uid")}
+    user = {"username": "system:serviceaccount:shop:web", "uid": "account", "extra": extra}
+    return web.json_response({"status": {"authenticated": True, "user": user, "audiences": ["istio-ca"]}})
+
+
+def api_server(told: Any) -> None:
+    """On the clients' core."""
+
+    async def run() -> None:
+        application = web.Application()
+        application.router.add_post("/{rest:.*}", reviewed)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        told.send(runner.addresses[0][1])
+        await asyncio.to_thread(told.recv)
+
+    asyncio.run(run())
+
+
+def door(told: Any, kubeconfig: str) -> None:
+    """The server in a process of its own, on the first core, as `ca.istio.opening` puts it together."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    configure_logging()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(served(told, Path(kubeconfig)))
+
+
+async def served(told: Any, kubeconfig: Path) -> None:
+    from ca.istio.issuance import Issuance  # noqa: PLC0415 - as in the process, not before the door opens
+    from ca.istio.metrics import Metrics  # noqa: PLC0415
+    from ca.istio.reviews import Reviews  # noqa: PLC0415
+    from ca.istio.server import Server  # noqa: PLC0415
+
+    authority = self_signed_authority(TrustDomain("cluster.local"), system_clock)
+    population = Population()
+    population.account_changed(Key("shop", "web"), "account")
+    for number in range(PODS):
+        name = f"web-{number}"
+        population.pod_changed(Key("shop", name), LivePod(name, "web", "node", (ip_address("127.0.0.1"),)))
+    shown = credential(authority, system_clock, None)
+    async with connected(kubeconfig) as client:
+        around: Any = (SimpleNamespace(authority=authority), SimpleNamespace(current=MESH))
+        reviews, quota = Reviews(client, system_clock), Quota(Rates(UNBOUNDED, UNBOUNDED))
+        issuance = Issuance(*around, reviews, population, quota, Metrics(CollectorRegistry()))
+        server = Server(issuance.answer, lambda: shown, Addresses("127.0.0.1:0", "127.0.0.1:0"))
+        await server.open()
+        told.send((server.bound[0], authority.trust_bundle.encode()))
+        while await asyncio.to_thread(told.recv):
+            told.send((time.process_time(), memory()))
+        await server.close()
+
+
+def memory() -> float:
+    """Resident MiB of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def message() -> bytes:
+    """An IstioCertificateRequest with nothing but a request."""
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+    csr = x509.load_der_x509_csr(stub_request(new_key())).public_bytes(Encoding.PEM)
+    return b"\x0a" + bytes([len(csr) % 128 + 128, len(csr) // 128]) + csr
+
+
+class Client:
+    """Some connections, and calls over them in turn."""
+
+    def __init__(self, port: int, roots: bytes) -> None:
+        import grpc.aio  # noqa: PLC0415
+
+        options = {"grpc.ssl_target_name_override": HOST, "grpc.use_local_subchannel_pool": 1, "grpc.enable_retries": 0}
+        credentials = grpc.ssl_channel_credentials(roots)
+        address = f"127.0.0.1:{port}"
+        self._channels = [
+            grpc.aio.secure_channel(address, credentials, tuple(options.items())) for _ in range(CONNECTIONS)
+        ]
+        self._calls = [channel.unary_unary(METHOD) for channel in self._channels]
+        self._messages = [message() for _ in range(PODS)]
+        self._tokens = [token(f"web-{number}") for number in range(PODS)]
+
+    async def one(self, number: int) -> float:
+        """Seconds until the answer."""
+        began = time.perf_counter()
+        await self._sent(number, self._tokens[number % PODS])
+        return time.perf_counter() - began
+
+    async def bad(self, number: int) -> bool:
+        """A token that nobody knows; whether it was refused."""
+        try:
+            await self._sent(number, token(f"bad-{number}", f"forged-{number}"))
+        except Exception:  # noqa: BLE001 - the refusal that is wanted
+            return True
+        return False
+
+    async def _sent(self, number: int, shown: str) -> None:
+        headers = (("authorization", f"Bearer {shown}"),)
+        await self._calls[number % CONNECTIONS](self._messages[number % PODS], metadata=headers)
+
+    async def close(self) -> None:
+        for channel in self._channels:
+            await channel.close()
+
+
+async def hurried(client: Client) -> None:
+    """*CALLS*, some under way at a time."""
+    numbers = iter(range(CALLS))
+
+    async def work() -> None:
+        for number in numbers:
+            await client.one(number)
+
+    await asyncio.gather(*(work() for _ in range(UNDER_WAY)))
+
+
+async def paced(client: Client) -> list[float]:
+    """Seconds that each of RATE calls a second took, in order of length."""
+    began, calls = time.perf_counter(), []
+    for number in range(RATE * SECONDS):
+        await asyncio.sleep(max(began + number / RATE - time.perf_counter(), 0))
+        calls.append(asyncio.create_task(client.one(number)))
+    return sorted(await asyncio.gather(*calls))
+
+
+def flood(told: Any, port: int, roots: bytes) -> None:
+    """Bad tokens until told to stop; then how many a second."""
+
+    async def run() -> None:
+        client, stop, sent = Client(port, roots), asyncio.create_task(asyncio.to_thread(told.recv)), 0
+        began = time.perf_counter()
+
+        async def work() -> None:
+            nonlocal sent
+            while not stop.done():
+                sent += 1
+                if not await client.bad(sent):
+                    raise SystemExit("a bad token was taken")
+
+        await asyncio.gather(*(work() for _ in range(FLOODERS)))
+        told.send(sent / (time.perf_counter() - began))
+        await client.close()
+
+    uvloop.run(run())
+
+
+async def measured(told: Any, port: int, roots: bytes) -> dict[str, float]:
+    def asked() -> tuple[float, float]:
+        told.send(True)  # noqa: FBT003 - go on
+        found: tuple[float, float] = told.recv()
+        return found
+
+    client, best = Client(port, roots), 0.0
+    for number in range(PODS):
+        await client.one(number)
+    for _ in range(ROUNDS):
+        before, _ = asked()
+        await hurried(client)
+        best = max(best, CALLS / (asked()[0] - before))
+    calm = await paced(client)
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    flooding = context.Process(target=flood, args=(theirs, port, roots))
+    flooding.start()
+    await asyncio.sleep(1.5)
+    stormy = await paced(client)
+    ours.send("stop")
+    rate = await asyncio.to_thread(ours.recv)
+    flooding.join()
+    await client.close()
+    return {
+        "per_second": round(best),
+        "median_ms_at_500": round(1000 * calm[len(calm) // 2], 2),
+        "p99_ms_at_500": round(1000 * calm[len(calm) * 99 // 100], 2),
+        "p99_ms_beside_bad_tokens": round(1000 * stormy[len(stormy) * 99 // 100], 2),
+        "bad_tokens_per_second": round(rate),
+        "server_mib": round(asked()[1], 1),
+    }
+
+
+def main() -> None:
+    context = multiprocessing.get_context("spawn")
+    (api, api_told), (ours, theirs) = context.Pipe(), context.Pipe()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    answering = context.Process(target=api_server, args=(api_told,))
+    answering.start()
+    kubeconfig = {
+        "current-context": "x",
+        "clusters": [{"name": "x", "cluster": {"server": f"http://127.0.0.1:{api.recv()}"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "users": [{"name": "x", "user": {"token": "x"}}],
+    }
+    with TemporaryDirectory() as directory:
+        written = Path(directory) / "kubeconfig"
+        written.write_text(json.dumps(kubeconfig))
+        os.sched_setaffinity(0, os.sched_getaffinity(answering.pid or 0) | set(range(os.cpu_count() or 1)))
+        serving = context.Process(target=door, args=(theirs, str(written)))
+        serving.start()
+        port, roots = ours.recv()
+        os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
+        figures = uvloop.run(measured(ours, port, roots))
+    ours.send(False)  # noqa: FBT003 - the end
+    api.send(None)
+    serving.join()
+    answering.join()
+    print(json.dumps({"benchmark": "istio", **figures, **facts()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The door for Istio's own clients: its gRPC protocol, by which a pod shows its token or its certificate."""
