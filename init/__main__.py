@@ -6,6 +6,7 @@ import sys
 
 from init import kernel
 from init.flags import Help, Install, Remove, request, usage
+from init.nameservers import of_pod
 from init.nftables import removal, script
 from init.report import REMOVED_TEXT, applied_json, applied_text, json_line
 from init.rules import TABLE, ruleset
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what *argv* asks. 0: done. 1: the kernel refused, and nothing was changed. 2: the request makes no sense."""
     try:
-        asked = request(sys.argv[1:] if argv is None else argv)
+        asked = request(sys.argv[1:] if argv is None else argv, of_pod)
         sys.stdout.write(usage() if isinstance(asked, Help) else _outcome(asked))
     except _proa_error() as error:
         sys.stderr.write(f"proa-init: {error}\n")

@@ -30,3 +30,5 @@ class Applied(Value):
     """The table is in force and was read back."""
 
     hairpin: Hairpin
+    unchanged: bool
+    """It was there already, just so."""

@@ -19,10 +19,10 @@ class KernelRefused(ProaError):
 
 
 @dataclass(eq=False)
-class NftMissing(KernelRefused):
-    """There is no nft to run."""
+class ProgramMissing(KernelRefused):
+    """There is no nft or iptables to run."""
 
-    code: ClassVar[str] = "nft_missing"
+    code: ClassVar[str] = "program_missing"
     remedy: ClassVar[str] = "install nftables 0.9.8 or later in the image of this container and have nft on its PATH"
 
 
@@ -71,6 +71,11 @@ def nft_failure(complaint: str) -> KernelRefused:
         next((line for line in complaint.splitlines() if "Error" in line), complaint.strip()) or "nft failed silently"
     )
     return next((kind(found) for text, kind in _ANSWERS if text in complaint), KernelRefused(found))
+
+
+def missing(program: str, error: OSError) -> ProgramMissing:
+    """*program* could not be started."""
+    return ProgramMissing(f"{program} cannot be run: {error.strerror}")
 
 
 def differing_table(differences: tuple[str, ...]) -> TableDiffers:

@@ -31,7 +31,7 @@ def test_a_bad_command_line_ends_with_2_and_says_everything() -> None:
     arguments = ["--proxy-uid", "root", "--inbound-port=70000", "--verbose"]
     done = subprocess.run([sys.executable, "-m", "init", *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--proxy-uid: found 'root', allowed: a number" in done.stderr
+    assert "--proxy-uid: found 'root', allowed: numbers and ranges" in done.stderr
     assert "--inbound-port: found 70000, allowed: 1 to 65535" in done.stderr
     assert "argument: found '--verbose', allowed: --proxy-uid, " in done.stderr
 

@@ -36,7 +36,7 @@ def test_codes_are_stable() -> None:
     kinds = {kind.__name__: kind.code for kind in (KernelRefused, *KernelRefused.__subclasses__())}
     assert kinds == {
         "KernelRefused": "kernel_refused",
-        "NftMissing": "nft_missing",
+        "ProgramMissing": "program_missing",
         "NotPermitted": "not_permitted",
         "NatMissing": "nat_missing",
         "TableDiffers": "table_differs",
