@@ -17,11 +17,13 @@ Network: TypeAlias = "tuple[int, int, int]"
 
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 """All addresses of both families."""
+_KNOWN: Final[dict[str, Network]] = {"::/0": (6, 0, 2**128 - 1), "::1": (6, 1, 1)}
+"""What is asked about in every pod."""
 
 
 def network(text: str) -> Network:
     """A network such as `10.0.0.0/8`, or one address. Raises ValueError, also where bits stand behind the prefix."""
-    return _ipv4(text) or _any(text)
+    return _KNOWN.get(text) or _ipv4(text) or _any(text)
 
 
 def family_of(text: str) -> int:

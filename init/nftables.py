@@ -91,14 +91,15 @@ def table(ruleset: Ruleset) -> str:
 
 
 def _set_lines(named: NamedSet) -> Iterator[str]:
-    kind, elements = _KINDS[type(named)], _elements(named)
+    kind, elements = _KINDS[type(named)], ", ".join(_elements(named))
     if isinstance(named, NetworkSet):
         kind = "ipv4_addr" if named.family == 4 else "ipv6_addr"
     yield f"\tset {named.name} {{"
     yield f"\t\ttype {kind}"
     if not isinstance(named, InterfaceSet):
         yield "\t\tflags interval"
-    yield f"\t\telements = {{ {', '.join(elements)} }}"
+    if elements:  # nft has no word for none
+        yield f"\t\telements = {{ {elements} }}"
     yield "\t}"
 
 

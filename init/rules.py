@@ -9,7 +9,7 @@ from __future__ import annotations
 from init.choices import DnsTo, Tproxied
 from init.datagrams import leaving_rules, zone_in_rules, zone_out_rules
 from init.inbound import answer_rules, arriving_rules, inbound_port_rules, inbound_rules, virtual_rules
-from init.networks import minimal
+from init.networks import EVERYWHERE, minimal
 from init.outbound import destination_rules, outbound_rules, proxy_rules
 from init.ruleset import Chain, GroupSet, Hook, InterfaceSet, NetworkSet, PortSet, Ruleset, UserSet
 from init.spans import merged
@@ -96,5 +96,5 @@ def _network_sets(wanted: Interception) -> Iterator[NamedSet]:
         ("included_cidrs", wanted.included_outbound_cidrs),
         ("dns_servers", servers),
     ):
-        for family in (4, 6):
+        for family in (4, 6) if cidrs != EVERYWHERE else ():
             yield NetworkSet(f"{name}_{family}", family, minimal(cidrs, family))

@@ -37,7 +37,19 @@ def test_a_bad_command_line_ends_with_2_and_says_everything() -> None:
 
 
 def test_starting_imports_none_of_the_slow_modules() -> None:
-    slow = {"argparse", "dataclasses", "inspect", "json", "socket", "subprocess", "typing", "re", "enum", "proa.errors"}
+    slow = {
+        "ipaddress",
+        "argparse",
+        "dataclasses",
+        "inspect",
+        "json",
+        "socket",
+        "subprocess",
+        "typing",
+        "re",
+        "enum",
+        "proa.errors",
+    }
     code = f"import sys, init.__main__; print(sorted({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

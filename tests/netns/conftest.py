@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,11 @@ ELSEWHERE = (
 POD_LISTENERS = (
     *(f"tcp:{port}" for port in (15001, 15006, 15008, 15020, 15021, 15090, 8080, 8081, 9090)),
     *(f"{protocol}:15053:{loopback}" for protocol in ("tcp", "udp") for loopback in ("127.0.0.1", "::1")),
-    *(f"udp:15053:{bridge}" for bridge in ("10.79.0.2", "fd79::2")),
+    *(
+        f"{protocol}:15053:{address}"
+        for protocol in ("tcp", "udp")
+        for address in ("10.77.0.2", "fd77::2", "10.78.0.2", "fd78::2", "10.79.0.2", "fd79::2")
+    ),
 )
 PEER_LISTENERS = (
     *(f"tcp:{port}" for port in (22, 53, 80, 443, 3050, 5432, 8080)),
@@ -82,8 +86,8 @@ class Network:
 
     pod: Namespace
     peer: Namespace
-    agents: Mapping[str, Agent]
-    applied: list[tuple[str, ...]]
+    agents: Mapping[str, Agent] = field(repr=False)
+    applied: list[tuple[str, ...]] = field(repr=False)
     """The flags that are in force, as its last element."""
 
     def configure(self, *flags: str) -> None:

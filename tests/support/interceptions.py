@@ -55,9 +55,9 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def interceptions(draw: st.DrawFn) -> Interception:
+def interceptions(draw: st.DrawFn, least: int = 0) -> Interception:
     """One setting after another, each that makes sense beside the former ones."""
-    chosen = draw(st.lists(st.sampled_from(sorted(SETTINGS)), unique=True, max_size=12))
+    chosen = draw(st.lists(st.sampled_from(sorted(SETTINGS)), unique=True, min_size=least, max_size=14))
     wanted: dict[str, Any] = {}
     for field in chosen:
         value = draw(SETTINGS[field])
