@@ -7,9 +7,8 @@ import sys
 from init import kernel
 from init.flags import Help, Install, Remove, request, usage
 from init.nameservers import of_pod
-from init.nftables import removal, script
 from init.report import REMOVED_TEXT, applied_json, applied_text, json_line
-from init.rules import TABLE, ruleset
+from init.rules import TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,19 +34,19 @@ def _outcome(asked: Request) -> str:
         return _script(asked)
     match asked.action:
         case Install(wanted):
-            applied = kernel.apply(wanted)
+            applied = kernel.apply(wanted, asked.backend)
             return applied_json(wanted, applied) if asked.output == "json" else applied_text(wanted, applied)
         case Remove():
-            kernel.remove()
+            kernel.remove(asked.backend)
             return json_line(action="removed", table=TABLE) if asked.output == "json" else REMOVED_TEXT
 
 
 def _script(asked: Request) -> str:
     match asked.action:
         case Install(wanted):
-            text = script(ruleset(wanted))
+            text = kernel.scripts(wanted, asked.backend)
         case Remove():
-            text = removal()
+            text = kernel.removals(asked.backend)
     return json_line(action="none", script=text) if asked.output == "json" else text
 
 

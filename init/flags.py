@@ -5,6 +5,7 @@ Not argparse: it takes 12 ms to import of the 30 the process has, and stops at t
 
 from __future__ import annotations
 
+from init.applied import BACKENDS
 from init.choices import DnsTo
 from init.interception import Interception
 from init.refusals import refusal
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Final, Literal
 
+    from init.applied import Backend
     from init.refusals import Problem
-    from init.settings import Setting
     from proa.errors import Refused
 
 
@@ -38,14 +39,17 @@ class Request(Value):
     dry_run: bool
     """Print the script, touch nothing."""
     output: Literal["json", "text"]
+    backend: Backend
 
 
 class Help(Value):
     """Say what there is to ask for."""
 
 
-_OUTPUTS: Final = ("json", "text")
-_OPTIONS: Final = {"--output": "json or text: how to say what was done (text)"}
+_OPTIONS: Final = {
+    "--output": (("json", "text"), "how to say what was done: json or text (text)"),
+    "--backend": (("auto", *BACKENDS), f"auto, {', '.join(BACKENDS)}; auto tries them in this order (auto)"),
+}
 _SWITCHES: Final = {
     "--dry-run": "print the script, touch nothing",
     "--remove": "take interception out again",
@@ -73,14 +77,15 @@ def request(arguments: Sequence[str], name_servers: Callable[[], tuple[str, ...]
     if problems:
         raise refusal(_SUBJECT, problems)
     action = Remove() if "--remove" in values else Install(interception)
-    return Request(action, dry_run="--dry-run" in values, output=values.get("--output", "text"))
+    output, backend = values.get("--output", "text"), values.get("--backend", "auto")
+    return Request(action, dry_run="--dry-run" in values, output=output, backend=backend)
 
 
 def usage() -> str:
     """The help text."""
     head = "usage: proa-init [FLAG [VALUE]]…\n\nSends the connections of this network namespace through the proxy.\n"
     settings = (f"{flag} VALUE".ljust(34) + _purpose(flag) for flag in SETTINGS)
-    options = (f"{flag} VALUE".ljust(34) + purpose for flag, purpose in _OPTIONS.items())
+    options = (f"{flag} VALUE".ljust(34) + purpose for flag, (_, purpose) in _OPTIONS.items())
     switches = (flag.ljust(34) + purpose for flag, purpose in _SWITCHES.items())
     return "\n  ".join((head, *settings, *options, *switches)) + "\n"
 
@@ -124,18 +129,18 @@ def _flags(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def _read(flag: str, text: str | None, values: dict[str, Any], problems: list[Problem]) -> None:
-    setting = SETTINGS.get(flag)
-    allowed = setting.allowed if setting else " or ".join(_OUTPUTS)
     try:
-        values[flag] = _value(setting, text)
+        values[flag] = _value(flag, text)
     except ValueError:
+        allowed = SETTINGS[flag].allowed if flag in SETTINGS else " or ".join(_OPTIONS[flag][0])
         problems.append((flag, text, allowed))
 
 
-def _value(setting: Setting | None, text: str | None) -> object:
-    if text is None or (setting is None and text not in _OUTPUTS):
+def _value(flag: str, text: str | None) -> object:
+    """Raises ValueError."""
+    if text is None or (flag in _OPTIONS and text not in _OPTIONS[flag][0]):
         raise ValueError
-    return setting.read(text) if setting else text
+    return SETTINGS[flag].read(text) if flag in SETTINGS else text
 
 
 def _refused() -> type[Refused]:

@@ -3,88 +3,124 @@
 from __future__ import annotations
 
 from init import hairpin
-from init.applied import Added, Applied
+from init.applied import BACKENDS, Added, Applied
+from init.by_nft import Nftables
 from init.choices import Tproxied
-from init.listing import differences
-from init.nftables import first_script, removal, script, table
-from init.programs import run
-from init.rules import TABLE, ruleset
+from init.rules import ruleset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from collections.abc import Callable
+    from typing import Protocol, TypeVar
 
+    from init.applied import Backend, BackendName, Loaded
     from init.choices import InboundMode
+    from init.failures import KernelRefused
     from init.interception import Interception
-    from init.programs import Answer
+    from init.ruleset import Ruleset
 
-_TPROXY: Final = "tproxy to :"
-"""Stands in a table that needs routes."""
+    Answer = TypeVar("Answer")
+
+    class Door(Protocol):
+        """A way into the kernel; each method raises KernelRefused."""
+
+        def load(self, rules: Ruleset) -> Loaded: ...
+        def differences(self, rules: Ruleset) -> tuple[str, ...]: ...
+        def remove(self) -> bool: ...
+        def script(self, rules: Ruleset) -> str: ...
+        def removal(self) -> str: ...
 
 
-def apply(wanted: Interception) -> Applied:
+def apply(wanted: Interception, backend: Backend) -> Applied:
     """Intercept as *wanted*, in place of what may be intercepted now, without an instant in between.
 
     Raises KernelRefused (init.failures); then the former state is in force, unless the error is TableDiffers.
     """
+    rules = ruleset(wanted)
     address = hairpin.add()
     routed = _route(wanted.inbound_mode)
     try:
-        unchanged = _load(wanted)
+        loaded, used, reason = _first(backend, lambda door: door.load(rules))
     except BaseException:
         if isinstance(address, Added):
             hairpin.remove()
         _withdraw(routed)
         raise
-    return Applied(address, unchanged=unchanged)
+    if loaded.was_tproxied:
+        _keep(wanted.inbound_mode)
+    return Applied(address, used, reason, unchanged=loaded.unchanged)
 
 
-def remove() -> None:
-    """Intercept nothing: no table, no address, no route. Nothing to remove is no error. Raises KernelRefused."""
-    listed = _listed()
-    _must(run("nft", "-f", "-", script=removal()))
-    if _TPROXY in listed:
+def remove(backend: Backend) -> None:
+    """Intercept nothing: no rule, no address, no route. Nothing to remove is no error. Raises KernelRefused."""
+    was_tproxied = _every(lambda door: door.remove()) if backend == "auto" else _door(backend).remove()
+    if was_tproxied:
         _keep(None)
     hairpin.remove()
 
 
-def _load(wanted: Interception) -> bool:
-    """Whether the table was there already, as it is wanted."""
-    rules = ruleset(wanted)
-    first = run("nft", "-f", "-", script=first_script(rules))
-    if not first.status or "File exists" not in first.complaint:
-        _must(first)
-        _check(table(rules), _listed())
-        return False
-    former = _listed()
-    unchanged = not differences(table(rules), former)
-    if not unchanged:
-        _must(run("nft", "-f", "-", script=script(rules)))
-        _check(table(rules), _listed())
-    if _TPROXY in former:
-        _keep(wanted.inbound_mode)
-    return unchanged
+def scripts(wanted: Interception, backend: Backend) -> str:
+    """What would be told to nft or iptables, without looking at the kernel."""
+    return _door("nftables" if backend == "auto" else backend).script(ruleset(wanted))
 
 
-def _listed() -> str:
-    """The table as the kernel has it; empty if it has none."""
-    answer = run("nft", "-y", "-s", "list", "table", "inet", TABLE)
-    return "" if "No such file" in answer.complaint else _must(answer)
+def removals(backend: Backend) -> str:
+    """What would be told to remove. Raises KernelRefused."""
+    return _door("nftables" if backend == "auto" else backend).removal()
 
 
-def _check(wanted: str, listed: str) -> None:
-    if found := differences(wanted, listed):
-        from init.failures import differing_table  # noqa: PLC0415 - only a failure pays for it
+def _first(backend: Backend, action: Callable[[Door], Answer]) -> tuple[Answer, BackendName, str]:
+    """The answer of the backend that was asked for, or of the first that works; which, and why."""
+    if backend != "auto":
+        return action(_door(backend)), backend, "asked for"
+    try:
+        return action(_door("nftables")), "nftables", "it works here"
+    except _refused() as refused:
+        if not refused.may_work_otherwise:
+            raise
+        return _otherwise(action, refused)
 
-        raise differing_table(found)
+
+def _otherwise(action: Callable[[Door], Answer], refused: KernelRefused) -> tuple[Answer, BackendName, str]:
+    """Where nftables is not to be had. The first refusal is raised if nothing works."""
+    for backend in BACKENDS[1:]:
+        try:
+            return action(_door(backend)), backend, f"nftables does not work here: {refused.found}"
+        except _refused() as other:
+            if not other.may_work_otherwise:
+                raise
+    raise refused
 
 
-def _must(answer: Answer) -> str:
-    if not answer.status:
-        return answer.output
-    from init.failures import nft_failure  # noqa: PLC0415 - only a failure pays for it
+def _every(action: Callable[[Door], bool]) -> bool:
+    """Whether any backend that works here says so. Raises the first refusal if none works."""
+    answers: list[bool] = []
+    refusals: list[KernelRefused] = []
+    for backend in BACKENDS:
+        try:
+            answers.append(action(_door(backend)))
+        except _refused() as refused:
+            if not refused.may_work_otherwise:
+                raise
+            refusals.append(refused)
+    if not answers:
+        raise refusals[0]
+    return any(answers)
 
-    raise nft_failure(answer.complaint)
+
+def _door(backend: BackendName) -> Door:
+    if backend == "nftables":
+        return Nftables()
+    from init.by_iptables import Iptables  # noqa: PLC0415 - few nodes need it
+
+    return Iptables(backend.removeprefix("iptables"))
+
+
+def _refused() -> type[KernelRefused]:
+    """For an except clause, which is evaluated only when something was raised."""
+    from init.failures import KernelRefused  # noqa: PLC0415 - only a failure pays for it
+
+    return KernelRefused
 
 
 def _route(mode: InboundMode) -> Tproxied | None:

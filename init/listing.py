@@ -35,7 +35,11 @@ def differences(script: str, listed: str) -> tuple[str, ...]:
     Compared are chains with their hook and priority, rules in their order with verdict and comment, the sets' elements
     and the counters' names; not their values.
     """
-    wanted, found = _contents(script), _contents(listed)
+    return changed(_contents(script), _contents(listed))
+
+
+def changed(wanted: Contents, found: Contents) -> tuple[str, ...]:
+    """Each line that is in one of the two and not in the other, under its heading."""
     headings = dict.fromkeys((*wanted, *found))
     return tuple(text for heading in headings for text in _changes(heading, wanted.get(heading), found.get(heading)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from init.applied import Unavailable
+from init.applied import PREFIX, Unavailable
 from init.counters import INBOUND_CAPTURED, OUTBOUND_CAPTURED
 from init.rules import TABLE
 from init.settings import described
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from init.applied import Applied
     from init.interception import Interception
 
-REMOVED_TEXT: Final = f"removed   table inet {TABLE} and {HAIRPIN_IPV6} on lo: connections go where they are sent\n"
+REMOVED_TEXT: Final = f"removed   the rules and {HAIRPIN_IPV6} on lo: connections go where they are sent\n"
 
 
 def applied_text(wanted: Interception, applied: Applied) -> str:
@@ -28,7 +28,7 @@ def applied_text(wanted: Interception, applied: Applied) -> str:
             address = f"{HAIRPIN_IPV6} is on lo: the proxy hands inbound IPv6 connections to the application from there"
     default = described(type(wanted)())
     others = (f"{name}={value}" for name, value in described(wanted).items() if value != default[name])
-    before = "was in force already" if applied.unchanged else "is in force and was read back"
+    before = "in force already" if applied.unchanged else "in force and read back"
     return (
         f"inbound   TCP to the pod goes to port {wanted.inbound_port}; "
         f"reached directly: {spelled(wanted.excluded_inbound_ports) or 'none'}\n"
@@ -37,7 +37,8 @@ def applied_text(wanted: Interception, applied: Applied) -> str:
         "connect as they ask\n"
         f"settings  {' '.join(others) or 'all as by default'}\n"
         f"hairpin   {address}\n"
-        f"table     inet {TABLE} {before}; counters {INBOUND_CAPTURED}, {OUTBOUND_CAPTURED}\n"
+        f"backend   {applied.backend}: {applied.reason}\n"
+        f"rules     {_where(applied)} {before}\n"
     )
 
 
@@ -49,7 +50,14 @@ def applied_json(wanted: Interception, applied: Applied) -> str:
         case _:
             hairpin = {"address": HAIRPIN_IPV6}
     action = "unchanged" if applied.unchanged else "installed"
-    return json_line(action=action, table=TABLE, interception=described(wanted), ipv6_hairpin=hairpin)
+    backend = {"name": applied.backend, "reason": applied.reason}
+    return json_line(action=action, table=TABLE, backend=backend, interception=described(wanted), ipv6_hairpin=hairpin)
+
+
+def _where(applied: Applied) -> str:
+    if applied.backend == "nftables":
+        return f"table inet {TABLE} with counters {INBOUND_CAPTURED}, {OUTBOUND_CAPTURED}"
+    return f"chains {PREFIX}* of iptables and ip6tables"
 
 
 def json_line(**facts: object) -> str:

@@ -20,14 +20,14 @@ def request(arguments: list[str], servers: tuple[str, ...] = ()) -> Request | He
 
 
 def test_nothing_asked_is_the_default() -> None:
-    assert request([]) == Request(Install(Interception()), dry_run=False, output="text")
+    assert request([]) == Request(Install(Interception()), dry_run=False, output="text", backend="auto")
 
 
 @given(interceptions())
 def test_every_setting_is_taken_as_it_is_described(wanted: Interception) -> None:
     joined = [f"--{name}={value}" for name, value in described(wanted).items()]
     spaced = [word for name, value in described(wanted).items() for word in (f"--{name}", value)]
-    expected = Request(Install(wanted), dry_run=False, output="text")
+    expected = Request(Install(wanted), dry_run=False, output="text", backend="auto")
     assert request(joined) == request(spaced) == expected
 
 
@@ -41,12 +41,14 @@ def test_a_line_as_a_person_writes_it() -> None:
         inbound_mode=Tproxied(5, 6),
         excluded_inbound_ports=(),
     )
-    assert request(line.split()) == Request(Install(wanted), dry_run=False, output="json")
+    assert request(line.split()) == Request(Install(wanted), dry_run=False, output="json", backend="auto")
 
 
 def test_the_pods_own_name_servers_are_looked_up_when_they_are_meant() -> None:
     asked = request(["--dns=resolv.conf"], ("10.96.0.10", "fd00::a"))
-    assert asked == Request(Install(Interception(dns=DnsTo(("10.96.0.10", "fd00::a")))), dry_run=False, output="text")
+    assert asked == Request(
+        Install(Interception(dns=DnsTo(("10.96.0.10", "fd00::a")))), dry_run=False, output="text", backend="auto"
+    )
 
 
 def test_a_pod_without_name_servers_cannot_mean_its_own() -> None:
@@ -82,6 +84,7 @@ def test_usage_names_every_flag_with_its_default() -> None:
         ("--exclude-users a", [("--exclude-users", "'a'", "UIDS, or UIDS:PORTS")]),
         ("--exclude-interfaces a,,b", [("--exclude-interfaces", "'a,,b'", "names with commas")]),
         ("-o yaml", [("--output", "'yaml'", "json or text")]),
+        ("--backend nft", [("--backend", "'nft'", "auto or nftables or iptables or iptables-legacy")]),
         ("--remove=yes", [("--remove", "'yes'", "no value")]),
         ("--remove --remove", [("--remove", "nothing", "each flag once")]),
         ("--uid 3", [("argument", "'--uid'", "--proxy-uid, "), ("argument", "'3'", "--proxy-uid, ")]),

@@ -93,6 +93,9 @@ class Network:
     def configure(self, *flags: str) -> None:
         """Have the pod intercepted by these flags."""
         if self.applied[-1:] != [flags]:
+            if self.applied and flags[-1] != self.applied[-1][-1]:
+                # Perhaps another backend, whose rules would be beside the former ones.
+                self.pod.init("--remove")
             done = self.pod.init(*flags)
             assert done.returncode == 0, done.stderr
             self.applied.append(flags)

@@ -93,7 +93,7 @@ def test_a_failing_transaction_leaves_the_former_table(namespace: Inside, broken
 
 
 def test_a_failing_first_transaction_leaves_nothing(namespace: Inside, broken_nft: BrokenNft) -> None:
-    broken_nft.feeding_through("{ cat; echo add rule inet proa nowhere accept; }")
+    broken_nft.feeding_through("{ cat; echo add nonsense; }")
     assert namespace.init(path=broken_nft.path).returncode == 1
     assert namespace.rules() == ""
     assert not hairpin(namespace)
@@ -122,7 +122,7 @@ def test_removal_leaves_no_trace_of_ours_and_all_of_others(namespace: Inside) ->
 def test_removing_nothing_is_no_error(namespace: Inside) -> None:
     done = namespace.init("--remove", "-o", "json")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"action": "removed", "table": "proa"})
-    assert namespace.rules() == ""
+    assert "proa" not in namespace.rules().lower()
 
 
 def test_a_dry_run_touches_nothing(namespace: Inside) -> None:

@@ -49,12 +49,13 @@ def dialled(draw: st.DrawFn) -> tuple[str, First]:
     return place, First("udp" if udp else "tcp", source, to[family], port, interface, sender, to_pod=own)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("backend", ["nftables", "iptables", "iptables-legacy"])
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=interceptions(least=6), packets=st.lists(dialled(), min_size=6, max_size=14))
 def test_the_kernel_does_what_the_settings_say(
-    network: Wired, wanted: Interception, packets: list[tuple[str, First]]
+    network: Wired, backend: str, wanted: Interception, packets: list[tuple[str, First]]
 ) -> None:
-    network.configure(*(f"--{name}={value}" for name, value in described(wanted).items()))
+    network.configure(*(f"--{name}={value}" for name, value in described(wanted).items()), f"--backend={backend}")
     for place, first in packets:
         expected = fate(wanted, first)
         assert _seen(network, place, first, expected) == expected, (described(wanted), first)

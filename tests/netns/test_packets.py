@@ -8,7 +8,7 @@ from netns.cases import APP, DEFAULT, LOOPBACK, NOTHING, POD, REFUSED, SERVICE, 
 
 pytestmark = pytest.mark.netns
 
-BACKENDS = ("nftables",)
+BACKENDS = ("nftables", "iptables-legacy")
 MODES = ("redirect", "tproxy")
 
 
@@ -34,8 +34,9 @@ class Wired(Protocol):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("settings", TABLE, ids=lambda settings: settings.name)
-def test_connections_arrive_where_the_settings_say(network: Wired, settings: Settings, mode: str) -> None:
-    network.configure(*settings.flags, f"--inbound-mode={mode}")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_connections_arrive_where_the_settings_say(network: Wired, settings: Settings, mode: str, backend: str) -> None:
+    network.configure(*settings.flags, f"--inbound-mode={mode}", f"--backend={backend}")
     tried = [(case, family) for case in settings.cases for family in case.to if case.only in {"", mode}]
     wrong = [f"{case.name}, IPv{family}: {found}" for case, family in tried if (found := _wrong(network, case, family))]
     assert tried
@@ -73,13 +74,13 @@ def _error(case: Case) -> str:
 def test_an_outbound_connection_arrives_on_loopback_so_that_the_proxy_may_listen_there_alone(
     network: Wired, family: int
 ) -> None:
-    network.configure(*D)
+    network.configure(*D, "--backend=nftables")
     assert network.probe("pod", APP, SERVICE[family], 80)["local"] == LOOPBACK[family]
 
 
 @pytest.mark.parametrize("family", [4, 6])
 def test_case_43_a_tproxied_connection_keeps_its_own_address(network: Wired, family: int) -> None:
-    network.configure(*D, "--inbound-mode=tproxy")
+    network.configure(*D, "--inbound-mode=tproxy", "--backend=nftables")
     reached = network.probe("peer", APP, POD[family], 8080)
     assert (reached["port"], reached["local"], reached["dialled"]) == (15006, POD[family], 8080)
 
@@ -89,7 +90,7 @@ def test_case_43_a_tproxied_connection_keeps_its_own_address(network: Wired, fam
 def test_each_captured_connection_is_counted_once(
     network: Wired, mode: str, place: str, to: dict[int, str], counter: str
 ) -> None:
-    network.configure(*DEFAULT.flags, f"--inbound-mode={mode}")
+    network.configure(*DEFAULT.flags, f"--inbound-mode={mode}", "--backend=nftables")
     before = network.captured(counter)
     for family in (4, 6):
         network.probe(place, APP, to[family], 80)
