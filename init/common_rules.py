@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from init.choices import AllDns, DnsTo, NoDns
 from init.counters import DNS_CAPTURED, OUTBOUND_EXCLUDED
+from init.matches import ArrivingByOne, LeavingByOne, OfFamily, OfGroupIn, OfUserIn, ToOne, ToPort, ToPortIn
 from init.networks import family_of
-from init.ruleset import (
-    ArrivingByOne,
-    LeavingByOne,
-    Log,
-    OfFamily,
-    OfGroupIn,
-    OfUserIn,
-    Redirect,
-    Return,
-    Rule,
-    ToOne,
-    ToPort,
-    ToPortIn,
-)
+from init.ruleset import Rule
 from init.spans import ALL_PORTS
+from init.verdicts import Log, Redirect, Return
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from init.interception import Interception
-    from init.ruleset import Match, Protocol
+    from init.matches import Match, Protocol
 
 DNS: Final = 53
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")

@@ -17,10 +17,8 @@ from init.common_rules import (
     uncaptured_families,
 )
 from init.counters import FAMILY_DROPPED, UDP_DROPPED
-from init.networks import family_of
-from init.ruleset import (
+from init.matches import (
     ArrivingByOne,
-    Drop,
     FromOne,
     FromPort,
     Leaving,
@@ -29,14 +27,13 @@ from init.ruleset import (
     OfFamily,
     OfGroupIn,
     OfUserIn,
-    Reject,
-    Return,
-    Rule,
     ToNetwork,
     ToPort,
-    Zone,
 )
+from init.networks import family_of
+from init.ruleset import Rule
 from init.spans import holds
+from init.verdicts import Drop, Reject, Return, Zone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +41,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from init.interception import Interception
-    from init.ruleset import Match
+    from init.matches import Match
 
 _UPSTREAM: Final = Zone(1)
 _CAPTURED: Final = Zone(2)

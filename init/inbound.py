@@ -5,37 +5,30 @@ from __future__ import annotations
 from init.choices import Tproxied
 from init.common_rules import PROTOCOLS, arriving_by_excluded, logged, question_rules, uncaptured_families
 from init.counters import FAMILY_DROPPED, INBOUND_CAPTURED, INBOUND_EXCLUDED, INVALID_DROPPED
-from init.ruleset import (
+from init.matches import (
     Arriving,
     ArrivingByOne,
     ConnectionMarked,
-    Count,
-    Drop,
-    Goto,
     Invalid,
-    MarkConnection,
     Marked,
-    MarkPacket,
     New,
     NotTcp,
     Of,
     OfFamily,
-    Redirect,
     Reply,
-    Return,
-    Rule,
     ToPod,
     ToPortIn,
-    Tproxy,
 )
+from init.ruleset import Rule
 from init.spans import ALL_PORTS
+from init.verdicts import Count, Drop, Goto, MarkConnection, MarkPacket, Redirect, Return, Tproxy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from init.interception import Interception
-    from init.ruleset import Match, Protocol
+    from init.matches import Match, Protocol
 
 
 def inbound_rules(wanted: Interception) -> Iterator[Rule]:

@@ -6,54 +6,44 @@ For kernels that have no nat chains in nftables' inet tables. A set becomes one 
 from __future__ import annotations
 
 from init.applied import PREFIX
-from init.networks import family_of
-from init.nftables import LOG_BURST
-from init.ruleset import (
+from init.matches import (
     Arriving,
     ArrivingByOne,
     ConnectionMarked,
-    Count,
-    Drop,
     FromNetwork,
     FromOne,
     FromPort,
-    Goto,
-    InterfaceSet,
     Invalid,
     Leaving,
     LeavingByOne,
-    Log,
-    MarkConnection,
     Marked,
-    MarkPacket,
-    NetworkSet,
     New,
     NotTcp,
     Of,
     OfFamily,
     OfGroupIn,
     OfUserIn,
-    Redirect,
-    Reject,
     Reply,
-    Return,
     ToNetwork,
     ToOne,
     ToOutside,
     ToPod,
     ToPort,
     ToPortIn,
-    Tproxy,
-    Zone,
 )
+from init.networks import family_of
+from init.nftables import LOG_BURST
+from init.ruleset import InterfaceSet, NetworkSet
 from init.values import Value
+from init.verdicts import Count, Drop, Goto, Log, MarkConnection, MarkPacket, Redirect, Reject, Return, Tproxy, Zone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Final, TypeAlias
 
-    from init.ruleset import Hook, Match, NamedSet, Rule, Ruleset
+    from init.matches import Match
+    from init.ruleset import Hook, NamedSet, Rule, Ruleset
 
 Tables: TypeAlias = "dict[str, dict[str, list[str]]]"
 """By table and chain, rules without `-A` and the chain; of the kernel's own chains only the jumps to ours."""

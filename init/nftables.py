@@ -5,48 +5,34 @@ The text is understood by nft 0.9.8 and later; the kernel needs nat chains in `i
 
 from __future__ import annotations
 
-from init.rules import TABLE
-from init.ruleset import (
+from init.matches import (
     Arriving,
     ArrivingByOne,
     ConnectionMarked,
-    Count,
-    Drop,
     FromNetwork,
     FromOne,
     FromPort,
-    Goto,
-    GroupSet,
-    InterfaceSet,
     Invalid,
     Leaving,
     LeavingByOne,
-    Log,
-    MarkConnection,
     Marked,
-    MarkPacket,
-    NetworkSet,
     New,
     NotTcp,
     Of,
     OfFamily,
     OfGroupIn,
     OfUserIn,
-    PortSet,
-    Redirect,
-    Reject,
     Reply,
-    Return,
     ToNetwork,
     ToOne,
     ToOutside,
     ToPod,
     ToPort,
     ToPortIn,
-    Tproxy,
-    UserSet,
-    Zone,
 )
+from init.rules import TABLE
+from init.ruleset import GroupSet, InterfaceSet, NetworkSet, PortSet, UserSet
+from init.verdicts import Count, Drop, Goto, Log, MarkConnection, MarkPacket, Redirect, Reject, Return, Tproxy, Zone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

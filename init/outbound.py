@@ -15,24 +15,11 @@ from init.common_rules import (
     uncaptured_families,
 )
 from init.counters import OUTBOUND_CAPTURED, OUTBOUND_EXCLUDED
+from init.matches import FromNetwork, Leaving, Marked, NotTcp, Of, OfGroupIn, ToOne, ToOutside, ToPort, ToPortIn
 from init.networks import EVERYWHERE, family_of, overlaps
-from init.ruleset import (
-    FromNetwork,
-    Goto,
-    Leaving,
-    Marked,
-    NotTcp,
-    Of,
-    OfGroupIn,
-    Redirect,
-    Return,
-    Rule,
-    ToOne,
-    ToOutside,
-    ToPort,
-    ToPortIn,
-)
+from init.ruleset import Rule
 from init.spans import ALL_IDS, ALL_PORTS
+from init.verdicts import Goto, Redirect, Return
 from proa import names
 
 TYPE_CHECKING = False
@@ -40,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from init.interception import Interception
-    from init.ruleset import Match
+    from init.matches import Match
 
 
 def outbound_rules(wanted: Interception) -> Iterator[Rule]:

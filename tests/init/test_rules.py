@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 
 from init.interception import Interception
+from init.matches import Of, ToPort
 from init.rules import ruleset
-from init.ruleset import Goto, Of, Redirect, Return, Rule, Ruleset, ToPort, Tproxy
+from init.ruleset import Rule, Ruleset
+from init.verdicts import Goto, Redirect, Return, Tproxy
 from proa.errors import Refused
 from support.interceptions import interceptions
 

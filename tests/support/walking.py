@@ -4,44 +4,36 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from init.fate import Captured, Direct, Dropped, Fate, First, Rejected
-from init.networks import family_of, within
-from init.ruleset import (
+from init.matches import (
     Arriving,
     ArrivingByOne,
-    Chain,
     ConnectionMarked,
-    Drop,
     FromNetwork,
     FromOne,
     FromPort,
-    Goto,
     Invalid,
     Leaving,
     LeavingByOne,
     Marked,
     Match,
-    NamedSet,
     New,
     NotTcp,
     Of,
     OfFamily,
     OfGroupIn,
     OfUserIn,
-    Redirect,
-    Reject,
     Reply,
-    Return,
-    Ruleset,
     ToNetwork,
     ToOne,
     ToOutside,
     ToPod,
     ToPort,
     ToPortIn,
-    Tproxy,
-    Verdict,
 )
+from init.networks import family_of, within
+from init.ruleset import Chain, NamedSet, Ruleset
 from init.spans import holds
+from init.verdicts import Drop, Goto, Redirect, Reject, Return, Tproxy, Verdict
 
 
 def walked(rules: Ruleset, first: First) -> Fate:
