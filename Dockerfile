@@ -38,9 +38,10 @@ RUN /opt/pip/bin/pip --python /opt/proa/bin/python install --no-cache-dir --no-c
     && python3 -m compileall -q --invalidation-mode unchecked-hash -s /opt/own -p /opt/proa /opt/own/lib
 
 FROM ${BASE}
-# nftables is all that proa-init asks of the system; neither iproute2 nor a shell is used.
+# proa-init asks nftables of the system, and iptables on nodes whose kernel has too little of it; neither iproute2 nor a
+# shell is used.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends python3 nftables \
+    && apt-get install -y --no-install-recommends python3 nftables iptables \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=dependencies /opt/proa /opt/proa
 COPY --from=build /opt/own /opt/proa

@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 system: ## Install what the machine lacks, or say what it is
-	@./tools/system-packages nft=nftables ip=iproute2 nsenter=util-linux setpriv=util-linux openssl=openssl
+	@./tools/system-packages nft=nftables iptables-legacy-restore=iptables ip=iproute2 nsenter=util-linux setpriv=util-linux openssl=openssl
 
 demo: $(STAMP) system ## Inject, intercept, certify and encrypt real traffic on this machine
 	@$(BIN)/proa demo

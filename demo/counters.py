@@ -7,7 +7,8 @@ from typing import TypeAlias
 from demo.kubelet import RunningPod
 from demo.probe import fetched
 from demo.proof import Counter, counter_sum
-from init.rules import INBOUND_CAPTURED, OUTBOUND_CAPTURED, TABLE
+from init.counters import INBOUND_CAPTURED, OUTBOUND_CAPTURED
+from init.rules import TABLE
 from proa import names
 from proxy.clusters import INBOUND
 

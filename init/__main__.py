@@ -6,9 +6,9 @@ import sys
 
 from init import kernel
 from init.flags import Help, Install, Remove, request, usage
-from init.nftables import removal, script
+from init.nameservers import of_pod
 from init.report import REMOVED_TEXT, applied_json, applied_text, json_line
-from init.rules import TABLE, ruleset
+from init.rules import TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what *argv* asks. 0: done. 1: the kernel refused, and nothing was changed. 2: the request makes no sense."""
     try:
-        asked = request(sys.argv[1:] if argv is None else argv)
+        asked = request(sys.argv[1:] if argv is None else argv, of_pod)
         sys.stdout.write(usage() if isinstance(asked, Help) else _outcome(asked))
     except _proa_error() as error:
         sys.stderr.write(f"proa-init: {error}\n")
@@ -34,19 +34,19 @@ def _outcome(asked: Request) -> str:
         return _script(asked)
     match asked.action:
         case Install(wanted):
-            applied = kernel.apply(wanted)
+            applied = kernel.apply(wanted, asked.backend)
             return applied_json(wanted, applied) if asked.output == "json" else applied_text(wanted, applied)
         case Remove():
-            kernel.remove()
+            kernel.remove(asked.backend)
             return json_line(action="removed", table=TABLE) if asked.output == "json" else REMOVED_TEXT
 
 
 def _script(asked: Request) -> str:
     match asked.action:
         case Install(wanted):
-            text = script(ruleset(wanted))
+            text = kernel.scripts(wanted, asked.backend)
         case Remove():
-            text = removal()
+            text = kernel.removals(asked.backend)
     return json_line(action="none", script=text) if asked.output == "json" else text
 
 

@@ -6,7 +6,18 @@ from init.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Final, Literal, TypeAlias
+
+
+BackendName: TypeAlias = "Literal['nftables', 'iptables', 'iptables-legacy']"
+Backend: TypeAlias = "BackendName | Literal['auto']"
+
+BACKENDS: Final[tuple[BackendName, ...]] = ("nftables", "iptables", "iptables-legacy")
+"""In the order in which they are tried."""
+
+
+PREFIX: Final = "PROA_"
+"""Of the chains of iptables that are ours."""
 
 
 class Added(Value):
@@ -26,7 +37,20 @@ class Unavailable(Value):
 Hairpin: TypeAlias = Added | Present | Unavailable
 
 
+class Loaded(Value):
+    """The rules are in force and were read back."""
+
+    unchanged: bool
+    """They were there already, just so."""
+    was_tproxied: bool
+    """The former rules needed routes."""
+
+
 class Applied(Value):
-    """The table is in force and was read back."""
+    """Interception is in force."""
 
     hairpin: Hairpin
+    backend: BackendName
+    reason: str
+    """Why that one."""
+    unchanged: bool

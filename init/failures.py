@@ -11,6 +11,8 @@ class KernelRefused(ProaError):
     """Interception could not be set up: *found* is what was answered. The former table, if any, is in force."""
 
     code: ClassVar[str] = "kernel_refused"
+    may_work_otherwise: ClassVar[bool] = False
+    """Another backend may do where this one does not."""
     remedy: ClassVar[str] = "the kernel's answer is all that is known; see also the node's kernel log"
     found: str
 
@@ -19,10 +21,11 @@ class KernelRefused(ProaError):
 
 
 @dataclass(eq=False)
-class NftMissing(KernelRefused):
-    """There is no nft to run."""
+class ProgramMissing(KernelRefused):
+    """There is no nft or iptables to run."""
 
-    code: ClassVar[str] = "nft_missing"
+    code: ClassVar[str] = "program_missing"
+    may_work_otherwise: ClassVar[bool] = True
     remedy: ClassVar[str] = "install nftables 0.9.8 or later in the image of this container and have nft on its PATH"
 
 
@@ -42,9 +45,22 @@ class NatMissing(KernelRefused):
     """The kernel has no nf_tables, or no nat chains in inet tables."""
 
     code: ClassVar[str] = "nat_missing"
+    may_work_otherwise: ClassVar[bool] = True
     remedy: ClassVar[str] = (
         "the node needs Linux 5.2 or later with the modules nf_tables, nft_chain_nat and nft_redir; "
         "load them on the node with modprobe, a container may not"
+    )
+
+
+@dataclass(eq=False)
+class XtablesMissing(KernelRefused):
+    """The kernel has not what iptables needs."""
+
+    code: ClassVar[str] = "xtables_missing"
+    may_work_otherwise: ClassVar[bool] = True
+    remedy: ClassVar[str] = (
+        "the node needs ip_tables or nf_tables with the tables nat, mangle and raw, and xt_owner, xt_REDIRECT, "
+        "xt_comment, xt_conntrack; for name servers xt_CT, for tproxy xt_TPROXY and xt_connmark; load them on the node"
     )
 
 
@@ -53,7 +69,7 @@ class TableDiffers(KernelRefused):
     """The kernel took the table, yet shows another one: *found* names each difference."""
 
     code: ClassVar[str] = "table_differs"
-    remedy: ClassVar[str] = "something else edits the table inet proa, or this nft and kernel are not known to Proa"
+    remedy: ClassVar[str] = "something else edits what is Proa's, or this program and kernel are not known to it"
 
 
 _ANSWERS: Final[tuple[tuple[str, type[KernelRefused]], ...]] = (
@@ -65,6 +81,18 @@ _ANSWERS: Final[tuple[tuple[str, type[KernelRefused]], ...]] = (
 """Texts of strerror(3). ENOENT is Linux's answer to a chain type or an expression whose module is not there."""
 
 
+_IPTABLES_ANSWERS: Final[tuple[tuple[str, type[KernelRefused]], ...]] = (
+    ("must be root", NotPermitted),
+    ("Permission denied", NotPermitted),
+    ("Operation not permitted", NotPermitted),
+    ("does not exist", XtablesMissing),
+    ("No such file or directory", XtablesMissing),
+    ("initialize", XtablesMissing),
+    ("not supported", XtablesMissing),
+    ("not found", XtablesMissing),
+)
+
+
 def nft_failure(complaint: str) -> KernelRefused:
     """What nft's standard error means."""
     found = (
@@ -73,5 +101,23 @@ def nft_failure(complaint: str) -> KernelRefused:
     return next((kind(found) for text, kind in _ANSWERS if text in complaint), KernelRefused(found))
 
 
+def replacement_failure(complaint: str) -> KernelRefused:
+    """The same of a table that is there already: nothing that works is missing, and no other backend to be tried."""
+    failure = nft_failure(complaint)
+    return KernelRefused(failure.found) if failure.may_work_otherwise else failure
+
+
+def iptables_failure(complaint: str) -> KernelRefused:
+    """What iptables' standard error means."""
+    lines = [line for line in complaint.splitlines() if "fail" in line or "rror" in line or ": " in line]
+    found = next(iter(lines), complaint.strip()) or "iptables failed silently"
+    return next((kind(found) for text, kind in _IPTABLES_ANSWERS if text in complaint), KernelRefused(found))
+
+
+def missing(program: str, error: OSError) -> ProgramMissing:
+    """*program* could not be started."""
+    return ProgramMissing(f"{program} cannot be run: {error.strerror}")
+
+
 def differing_table(differences: tuple[str, ...]) -> TableDiffers:
-    return TableDiffers("the table that was read back differs:" + "".join(f"\n    {text}" for text in differences))
+    return TableDiffers("what was read back differs:" + "".join(f"\n    {text}" for text in differences))

@@ -5,8 +5,11 @@ Not argparse: it takes 12 ms to import of the 30 the process has, and stops at t
 
 from __future__ import annotations
 
+from init.applied import BACKENDS
+from init.choices import DnsTo
 from init.interception import Interception
 from init.refusals import refusal
+from init.settings import RESOLV_CONF, SETTINGS
 from init.values import Value
 
 TYPE_CHECKING = False
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Final, Literal
 
+    from init.applied import Backend
     from init.refusals import Problem
     from proa.errors import Refused
 
@@ -35,50 +39,19 @@ class Request(Value):
     dry_run: bool
     """Print the script, touch nothing."""
     output: Literal["json", "text"]
+    backend: Backend
 
 
 class Help(Value):
     """Say what there is to ask for."""
 
 
-class Setting(Value):
-    """A flag with a value."""
-
-    field: str
-    read: Callable[[str], object]
-    """Raises ValueError."""
-    allowed: str
-    purpose: str
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise ValueError
-    return int(text)
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(map(_number, text.split(","))) if text else ()
-
-
-def _output(text: str) -> str:
-    if text not in {"json", "text"}:
-        raise ValueError
-    return text
-
-
-_SETTINGS: Final = {
-    "--proxy-uid": Setting("proxy_uid", _number, "a number", "user the proxy runs as"),
-    "--proxy-gid": Setting("proxy_gid", _number, "a number", "group the proxy runs as"),
-    "--outbound-port": Setting("outbound_port", _number, "a number", "proxy's port for what the pod dials"),
-    "--inbound-port": Setting("inbound_port", _number, "a number", "proxy's port for what dials the pod"),
-    "--exclude-inbound-ports": Setting(
-        "excluded_inbound_ports", _numbers, "numbers with commas between, or nothing", "ports reached directly"
-    ),
-    "--output": Setting("output", _output, "json or text", "how to say what was done"),
+_OPTIONS: Final = {
+    "--output": (("json", "text"), "how to say what was done: json or text (text)"),
+    "--backend": (("auto", *BACKENDS), f"auto, {', '.join(BACKENDS)}; auto tries them in this order (auto)"),
 }
 _SWITCHES: Final = {
-    "--dry-run": "print the nft script, touch nothing",
+    "--dry-run": "print the script, touch nothing",
     "--remove": "take interception out again",
     "--help": "print this",
 }
@@ -86,13 +59,17 @@ _SHORT: Final = {"-o": "--output", "-h": "--help"}
 _SUBJECT: Final = "the command line"
 
 
-def request(arguments: Sequence[str]) -> Request | Help:
-    """What *arguments* ask for. Raises Refused with every problem at once, each under its flag."""
+def request(arguments: Sequence[str], name_servers: Callable[[], tuple[str, ...]]) -> Request | Help:
+    """What *arguments* ask for. Raises Refused with every problem at once, each under its flag.
+
+    *name_servers* are asked for if the pod's own are meant.
+    """
     values, problems = _given(arguments)
     if "--help" in values and not problems:
         return Help()
-    settings = {_SETTINGS[flag].field: value for flag, value in values.items() if flag in _SETTINGS}
-    output = settings.pop("output", "text")
+    if values.get("--dns") == DnsTo((RESOLV_CONF,)):
+        values["--dns"] = DnsTo(name_servers())
+    settings = {SETTINGS[flag].field: value for flag, value in values.items() if flag in SETTINGS}
     try:
         interception = Interception(**settings)
     except _refused() as refused:
@@ -100,22 +77,23 @@ def request(arguments: Sequence[str]) -> Request | Help:
     if problems:
         raise refusal(_SUBJECT, problems)
     action = Remove() if "--remove" in values else Install(interception)
-    return Request(action, dry_run="--dry-run" in values, output=output)
+    output, backend = values.get("--output", "text"), values.get("--backend", "auto")
+    return Request(action, dry_run="--dry-run" in values, output=output, backend=backend)
 
 
 def usage() -> str:
     """The help text."""
-    head = (
-        "usage: proa-init [FLAG [VALUE]]…\n\nSends the TCP connections of this network namespace through the proxy.\n"
-    )
-    settings = (f"{flag} VALUE".ljust(32) + _purpose(setting) for flag, setting in _SETTINGS.items())
-    switches = (flag.ljust(32) + purpose for flag, purpose in _SWITCHES.items())
-    return "\n  ".join((head, *settings, *switches)) + "\n"
+    head = "usage: proa-init [FLAG [VALUE]]…\n\nSends the connections of this network namespace through the proxy.\n"
+    settings = (f"{flag} VALUE".ljust(34) + _purpose(flag) for flag in SETTINGS)
+    options = (f"{flag} VALUE".ljust(34) + purpose for flag, (_, purpose) in _OPTIONS.items())
+    switches = (flag.ljust(34) + purpose for flag, purpose in _SWITCHES.items())
+    return "\n  ".join((head, *settings, *options, *switches)) + "\n"
 
 
-def _purpose(setting: Setting) -> str:
-    default = str(getattr(Interception, setting.field, "text"))
-    return f"{setting.purpose} ({default.strip('()').replace(' ', '')})"
+def _purpose(flag: str) -> str:
+    setting = SETTINGS[flag]
+    default = setting.spell(getattr(Interception, setting.field))
+    return f"{setting.purpose}: {setting.allowed} ({default or 'nothing'})"
 
 
 def _given(arguments: Sequence[str]) -> tuple[dict[str, Any], list[Problem]]:
@@ -125,10 +103,10 @@ def _given(arguments: Sequence[str]) -> tuple[dict[str, Any], list[Problem]]:
     for flag, text in _flags(arguments):
         if flag in values:
             problems.append((flag, text, "each flag once"))
-        elif flag in _SETTINGS:
+        elif flag in SETTINGS or flag in _OPTIONS:
             _read(flag, text, values, problems)
         elif flag not in _SWITCHES:
-            problems.append(("argument", flag, ", ".join((*_SETTINGS, *_SWITCHES, *_SHORT))))
+            problems.append(("argument", flag, ", ".join((*SETTINGS, *_OPTIONS, *_SWITCHES, *_SHORT))))
         elif text is None:
             values[flag] = True
         else:
@@ -144,21 +122,25 @@ def _flags(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         flag = _SHORT.get(name, name)
         if joined:
             yield flag, text
-        elif flag in _SETTINGS and rest and not rest[0].startswith("--") and rest[0] not in _SHORT:
+        elif (flag in SETTINGS or flag in _OPTIONS) and rest and not rest[0].startswith("--") and rest[0] not in _SHORT:
             yield flag, rest.pop(0)
         else:
             yield flag, None
 
 
 def _read(flag: str, text: str | None, values: dict[str, Any], problems: list[Problem]) -> None:
-    setting = _SETTINGS[flag]
-    if text is None:
-        problems.append((flag, None, setting.allowed))
-        return
     try:
-        values[flag] = setting.read(text)
+        values[flag] = _value(flag, text)
     except ValueError:
-        problems.append((flag, text, setting.allowed))
+        allowed = SETTINGS[flag].allowed if flag in SETTINGS else " or ".join(_OPTIONS[flag][0])
+        problems.append((flag, text, allowed))
+
+
+def _value(flag: str, text: str | None) -> object:
+    """Raises ValueError."""
+    if text is None or (flag in _OPTIONS and text not in _OPTIONS[flag][0]):
+        raise ValueError
+    return SETTINGS[flag].read(text) if flag in SETTINGS else text
 
 
 def _refused() -> type[Refused]:
@@ -172,6 +154,6 @@ def _whole_refusal(problems: list[Problem], refused: Refused) -> Refused:
     """*problems* with those of the interception, which bear the names of its fields."""
     from proa.errors import Invalid, Refused  # noqa: PLC0415 - only the refused pay for it
 
-    flags = {setting.field: flag for flag, setting in _SETTINGS.items()}
+    flags = {setting.field: flag for flag, setting in SETTINGS.items()}
     theirs = (Invalid(flags[problem.field], problem.found, problem.allowed) for problem in refused.problems)
     return Refused(_SUBJECT, (*refusal(_SUBJECT, problems).problems, *theirs))

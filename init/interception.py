@@ -2,67 +2,71 @@
 
 from __future__ import annotations
 
+from init.choices import NoDns, Redirected
+from init.contradictions import problems
+from init.networks import EVERYWHERE
 from init.refusals import refusal
+from init.spans import ALL_IDS, ALL_PORTS, singles
 from init.values import Value
 from proa import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Final
-
-    from init.refusals import Problem
-
-_LAST_ID: Final = 2**32 - 2
-"""The highest user or group: 2**32 - 1 is the kernel's `no id` (chown(2))."""
-_IDS: Final = f"1 to {_LAST_ID}; 0 would let every process of root pass by the proxy"
-_PORTS: Final = "1 to 65535"
+    from init.choices import DatagramPolicy, Dns, ExcludedUsers, FamilyPolicy, InboundMode
+    from init.spans import Spans
 
 
 class Interception(Value):
-    """TCP of one pod, IPv4 and IPv6, to and from the proxy. Raises Refused with every bad field at once."""
+    """What of one pod goes to the proxy. Exclusions win over inclusions. Raises Refused with every problem at once.
 
-    proxy_uid: int = names.PROXY_UID
-    proxy_gid: int = names.PROXY_GID
-    """A process that runs as this user or this group is the proxy: its connections leave as they are."""
+    Ports and ids are spans, first and last, both included; networks are in CIDR notation.
+    """
+
+    proxy_uids: Spans = singles(names.PROXY_UID)
+    proxy_gids: Spans = singles(names.PROXY_GID)
+    """A process that runs as such a user or such a group is the proxy: its connections leave as they are."""
     outbound_port: int = names.OUTBOUND_PORT
     """Where the proxy takes what the application dials."""
     inbound_port: int = names.INBOUND_PORT
     """Where the proxy takes what others dial."""
-    excluded_inbound_ports: tuple[int, ...] = (names.READY_PORT, names.METRICS_PORT)
+    dns_port: int = names.DNS_PORT
+    """Where the proxy answers questions of the Domain Name System, UDP and TCP, on loopback."""
+    inbound_mode: InboundMode = Redirected()
+    included_inbound_ports: Spans = ALL_PORTS
+    excluded_inbound_ports: Spans = singles(names.READY_PORT, names.METRICS_PORT)
     """Ports others reach directly. The defaults are the proxy's own listeners for the kubelet and for Prometheus."""
+    tunnel_ports: Spans = ()
+    """Listeners of the proxy that others dial by their own port, like Istio's 15008."""
+    included_outbound_cidrs: tuple[str, ...] = EVERYWHERE
+    excluded_outbound_cidrs: tuple[str, ...] = ()
+    included_outbound_ports: Spans = ALL_PORTS
+    """Narrows the included networks: both must hold."""
+    excluded_outbound_ports: Spans = ()
+    outbound_ports_anywhere: Spans = ()
+    """Widens: captured at any address, beside the included networks. Istio's meaning of its included ports."""
+    excluded_interfaces: tuple[str, ...] = ()
+    """Nothing that arrives or leaves by them is touched."""
+    virtual_interfaces: tuple[str, ...] = ()
+    """What arrives by them is outbound: virtual machines or containers behind the pod's own bridge."""
+    excluded_users: tuple[ExcludedUsers, ...] = ()
+    included_gids: Spans = ALL_IDS
+    """Only what processes of these groups dial is captured."""
+    excluded_gids: Spans = ()
+    dns: Dns = NoDns()
+    udp: DatagramPolicy = "bypass"
+    """Of the application's datagrams to other pods, except to port 53."""
+    quic: DatagramPolicy = "bypass"
+    """Of those to port 443, before *udp* is asked: without QUIC, clients fall back to TCP, which is captured."""
+    ipv4: FamilyPolicy = "capture"
+    ipv6: FamilyPolicy = "capture"
+    """`drop`: of this family nothing but the excluded and the proxy's own gets into the pod or out."""
+    loopback: str = "127.0.0.0/8"
+    """IPv4 addresses that the proxy dials without meeting its own inbound port. Istio's is 127.0.0.1/32."""
+    drop_invalid: bool = False
+    """Drop what conntrack cannot place, or the application would answer it with a reset that ends the connection."""
+    log_rate: int = 0
+    """Lines a second in the node's kernel log, at most, of each kind of capture or drop; 0 for none."""
 
     def __post_init__(self) -> None:
-        problems = (*_id_problems(self), *_port_problems(self), *_exclusion_problems(self))
-        if problems:
-            raise refusal("the interception", problems)
-
-
-def _id_problems(wanted: Interception) -> Iterator[Problem]:
-    for field, found in (("proxy_uid", wanted.proxy_uid), ("proxy_gid", wanted.proxy_gid)):
-        if not 1 <= found <= _LAST_ID:
-            yield field, found, _IDS
-
-
-def _port_problems(wanted: Interception) -> Iterator[Problem]:
-    for field, found in (("outbound_port", wanted.outbound_port), ("inbound_port", wanted.inbound_port)):
-        if not _is_port(found):
-            yield field, found, _PORTS
-    if wanted.inbound_port == wanted.outbound_port:
-        yield (
-            "inbound_port",
-            wanted.inbound_port,
-            "another port than outbound_port: the proxy tells the two apart by it",
-        )
-
-
-def _exclusion_problems(wanted: Interception) -> Iterator[Problem]:
-    for port in wanted.excluded_inbound_ports:
-        if not _is_port(port):
-            yield "excluded_inbound_ports", port, _PORTS
-        elif port in {wanted.inbound_port, wanted.outbound_port}:
-            yield "excluded_inbound_ports", port, "ports that do not themselves take intercepted connections"
-
-
-def _is_port(number: int) -> bool:
-    return 1 <= number <= 65535
+        if found := tuple(problems(self)):
+            raise refusal("the interception", found)

@@ -1,156 +1,145 @@
-"""Puts interception into the kernel's network namespace, reads it back, takes it out. Shell: the only such module."""
+"""Puts interception into the kernel's network namespace, reads it back, takes it out. Shell."""
 
 from __future__ import annotations
 
-import _socket  # the module socket wraps it in enums, which take 10 ms to import
-import errno
-import fcntl
-import os
-import sys
-
-from init.applied import Added, Applied, Present, Unavailable
-from init.nftables import differences, first_script, removal, script
-from init.rules import TABLE, ruleset
-from init.values import Value
-from proa.names import HAIRPIN_IPV6
+from init import hairpin
+from init.applied import BACKENDS, Added, Applied
+from init.by_nft import Nftables
+from init.choices import Tproxied
+from init.rules import ruleset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO, Final
+    from collections.abc import Callable
+    from typing import Protocol, TypeVar
 
-    from init.applied import Hairpin
+    from init.applied import Backend, BackendName, Loaded
+    from init.choices import InboundMode
     from init.failures import KernelRefused
     from init.interception import Interception
-    from init.rules import Ruleset
+    from init.ruleset import Ruleset
 
-_SET_ADDRESS: Final = 0x8916
-_DELETE_ADDRESS: Final = 0x8936
-"""SIOCSIFADDR and SIOCDIFADDR (linux/sockios.h), which on an IPv6 socket take a struct in6_ifreq (linux/ipv6.h)."""
-_NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EACCES, errno.EADDRNOTAVAIL, errno.ENODEV, errno.EOPNOTSUPP})
-"""Answers of a kernel without IPv6, or with disable_ipv6 set on lo (EACCES, seen on 6.18)."""
-_NOEXEC_SEAL: Final = 8
-"""MFD_NOEXEC_SEAL: where the sysctl vm.memfd_noexec is 2, the kernel gives no file in memory without it."""
+    Answer = TypeVar("Answer")
 
+    class Door(Protocol):
+        """A way into the kernel; each method raises KernelRefused."""
 
-class Answer(Value):
-    """How one run of nft ended."""
-
-    status: int
-    output: str
-    complaint: str
+        def load(self, rules: Ruleset) -> Loaded: ...
+        def differences(self, rules: Ruleset) -> tuple[str, ...]: ...
+        def remove(self) -> bool: ...
+        def script(self, rules: Ruleset) -> str: ...
+        def removal(self) -> str: ...
 
 
-def apply(wanted: Interception) -> Applied:
+def apply(wanted: Interception, backend: Backend) -> Applied:
     """Intercept as *wanted*, in place of what may be intercepted now, without an instant in between.
 
-    Raises KernelRefused (init.failures); then the former table is in force, unless the error is TableDiffers.
+    Raises KernelRefused (init.failures); then the former state is in force, unless the error is TableDiffers.
     """
     rules = ruleset(wanted)
-    hairpin = _add_hairpin_address()
+    address = hairpin.add()
+    routed = _route(wanted.inbound_mode)
     try:
-        _load(rules)
+        loaded, used, reason = _first(backend, lambda door: door.load(rules))
     except BaseException:
-        if isinstance(hairpin, Added):
-            _remove_hairpin_address()
+        if isinstance(address, Added):
+            hairpin.remove()
+        _withdraw(routed)
         raise
-    _check(rules)
-    return Applied(hairpin)
+    if loaded.was_tproxied:
+        _keep(wanted.inbound_mode)
+    return Applied(address, used, reason, unchanged=loaded.unchanged)
 
 
-def remove() -> None:
-    """Intercept nothing: no table, no address. Nothing to remove is no error. Raises KernelRefused."""
-    _must(_nft("-f", "-", script=removal()))
-    _remove_hairpin_address()
+def remove(backend: Backend) -> None:
+    """Intercept nothing: no rule, no address, no route. Nothing to remove is no error. Raises KernelRefused."""
+    was_tproxied = _every(lambda door: door.remove()) if backend == "auto" else _door(backend).remove()
+    if was_tproxied:
+        _keep(None)
+    hairpin.remove()
 
 
-def _load(rules: Ruleset) -> None:
-    first = _nft("-f", "-", script=first_script(rules))
-    if first.status and "File exists" in first.complaint:
-        _must(_nft("-f", "-", script=script(rules)))
-    else:
-        _must(first)
+def scripts(wanted: Interception, backend: Backend) -> str:
+    """What would be told to nft or iptables, without looking at the kernel."""
+    return _door("nftables" if backend == "auto" else backend).script(ruleset(wanted))
 
 
-def _check(rules: Ruleset) -> None:
-    listed = _must(_nft("-n", "-s", "list", "table", "inet", TABLE))
-    if found := differences(rules, listed):
-        from init.failures import differing_table  # noqa: PLC0415 - only a failure pays for it
-
-        raise differing_table(found)
+def removals(backend: Backend) -> str:
+    """What would be told to remove. Raises KernelRefused."""
+    return _door("nftables" if backend == "auto" else backend).removal()
 
 
-def _must(answer: Answer) -> str:
-    if not answer.status:
-        return answer.output
-    from init.failures import nft_failure  # noqa: PLC0415 - only a failure pays for it
+def _first(backend: Backend, action: Callable[[Door], Answer]) -> tuple[Answer, BackendName, str]:
+    """The answer of the backend that was asked for, or of the first that works; which, and why."""
+    if backend != "auto":
+        return action(_door(backend)), backend, "asked for"
+    try:
+        return action(_door("nftables")), "nftables", "it works here"
+    except _refused() as refused:
+        if not refused.may_work_otherwise:
+            raise
+        return _otherwise(action, refused)
 
-    raise nft_failure(answer.complaint)
 
-
-def _nft(*arguments: str, script: str = "") -> Answer:
-    """Run nft with files in memory for its streams: no pipe can fill up, and subprocess would take 6 ms to import."""
-    with _memory() as asked, _memory() as output, _memory() as complaint:
-        asked.write(script.encode())
-        asked.seek(0)
-        streams = [
-            (os.POSIX_SPAWN_DUP2, file.fileno(), number) for number, file in enumerate((asked, output, complaint))
-        ]
+def _otherwise(action: Callable[[Door], Answer], refused: KernelRefused) -> tuple[Answer, BackendName, str]:
+    """Where nftables is not to be had. The first refusal is raised if nothing works."""
+    for backend in BACKENDS[1:]:
         try:
-            # strerror(3) speaks the locale's language, init.failures speaks English.
-            child = os.posix_spawnp("nft", ("nft", *arguments), {**os.environ, "LC_ALL": "C"}, file_actions=streams)
-        except OSError as error:
-            from init.failures import NftMissing  # noqa: PLC0415 - only a failure pays for it
-
-            raise NftMissing(f"nft cannot be run: {error.strerror}") from error
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        return Answer(status, _written(output), _written(complaint))
+            return action(_door(backend)), backend, f"nftables does not work here: {refused.found}"
+        except _refused() as other:
+            if not other.may_work_otherwise:
+                raise
+    raise refused
 
 
-def _memory() -> BinaryIO:
-    try:
-        number = os.memfd_create("proa-init", os.MFD_CLOEXEC | _NOEXEC_SEAL)
-    except OSError:  # Linux before 6.3 does not know the flag
-        number = os.memfd_create("proa-init")
-    return os.fdopen(number, "w+b", buffering=0)
+def _every(action: Callable[[Door], bool]) -> bool:
+    """Whether any backend that works here says so. Raises the first refusal if none works."""
+    answers: list[bool] = []
+    refusals: list[KernelRefused] = []
+    for backend in BACKENDS:
+        try:
+            answers.append(action(_door(backend)))
+        except _refused() as refused:
+            if not refused.may_work_otherwise:
+                raise
+            refusals.append(refused)
+    if not answers:
+        raise refusals[0]
+    return any(answers)
 
 
-def _written(file: BinaryIO) -> str:
-    file.seek(0)
-    return file.read().decode(errors="replace")
+def _door(backend: BackendName) -> Door:
+    if backend == "nftables":
+        return Nftables()
+    from init.by_iptables import Iptables  # noqa: PLC0415 - few nodes need it
+
+    return Iptables(backend.removeprefix("iptables"))
 
 
-def _add_hairpin_address() -> Hairpin:
-    try:
-        _ask_of_lo(_SET_ADDRESS)
-    except OSError as error:
-        if error.errno == errno.EEXIST:
-            return Present()
-        if error.errno in _NO_IPV6:
-            return Unavailable(os.strerror(error.errno))
-        raise _address_failure(error) from error
-    return Added()
+def _refused() -> type[KernelRefused]:
+    """For an except clause, which is evaluated only when something was raised."""
+    from init.failures import KernelRefused  # noqa: PLC0415 - only a failure pays for it
+
+    return KernelRefused
 
 
-def _remove_hairpin_address() -> None:
-    try:
-        _ask_of_lo(_DELETE_ADDRESS)
-    except OSError as error:
-        if error.errno not in _NO_IPV6:
-            raise _address_failure(error) from error
+def _route(mode: InboundMode) -> Tproxied | None:
+    """What was not routed so before."""
+    if not isinstance(mode, Tproxied):
+        return None
+    from init import routing  # noqa: PLC0415 - pyroute2 takes 150 ms to import, and few pods want it
+
+    return mode if routing.add(mode) else None
 
 
-def _ask_of_lo(request: int) -> None:
-    """Add or delete ::6/128 on lo by ioctl(2): rtnetlink would need a codec, `ip` another program in the image."""
-    family = _socket.socket(_socket.AF_INET6, _socket.SOCK_DGRAM)
-    try:
-        lo = _socket.if_nametoindex("lo")
-        fields = (128).to_bytes(4, sys.byteorder) + lo.to_bytes(4, sys.byteorder)
-        fcntl.ioctl(family.fileno(), request, _socket.inet_pton(_socket.AF_INET6, HAIRPIN_IPV6) + fields)
-    finally:
-        family.close()
+def _keep(mode: InboundMode | None) -> None:
+    from init import routing  # noqa: PLC0415 - pyroute2 takes 150 ms to import, and few pods want it
+
+    routing.keep(mode if isinstance(mode, Tproxied) else None)
 
 
-def _address_failure(error: OSError) -> KernelRefused:
-    from init.failures import nft_failure  # noqa: PLC0415 - only a failure pays for it
+def _withdraw(mode: Tproxied | None) -> None:
+    if mode:
+        from init import routing  # noqa: PLC0415 - pyroute2 takes 150 ms to import, and few pods want it
 
-    return nft_failure(f"Error: {HAIRPIN_IPV6}/128 on lo: {error.strerror}")
+        routing.withdraw(mode)

@@ -1,46 +1,54 @@
-"""A ruleset as text for `nft -f -`, and what `nft list table` shows, compared with it. Pure.
+"""A ruleset as text for `nft -f -`. Pure.
 
 The text is understood by nft 0.9.8 and later; the kernel needs nat chains in `inet` tables (5.2).
 """
 
 from __future__ import annotations
 
-from init.rules import (
-    TABLE,
-    Accept,
-    FromAddress,
-    Goto,
+from init.matches import (
+    Arriving,
+    ArrivingByOne,
+    ConnectionMarked,
+    FromNetwork,
+    FromOne,
+    FromPort,
+    Invalid,
     Leaving,
+    LeavingByOne,
+    Marked,
+    New,
     NotTcp,
-    OfGroup,
-    OfUser,
-    Redirect,
-    Return,
-    Tcp,
+    Of,
+    OfFamily,
+    OfGroupIn,
+    OfUserIn,
+    Reply,
+    ToNetwork,
+    ToOne,
     ToOutside,
+    ToPod,
+    ToPort,
     ToPortIn,
 )
+from init.rules import TABLE
+from init.ruleset import GroupSet, InterfaceSet, NetworkSet, PortSet, UserSet
+from init.verdicts import Count, Drop, Goto, Log, MarkConnection, MarkPacket, Redirect, Reject, Return, Tproxy, Zone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Final, TypeAlias
+    from collections.abc import Callable, Iterator
+    from typing import Any, Final
 
-    from init.rules import Chain, Match, PortSet, Rule, Ruleset, Verdict
+    from init.ruleset import Chain, NamedSet, Rule, Ruleset
+    from init.spans import Spans
 
-    Contents: TypeAlias = dict[str, list[str]]
-
-_SPELLINGS: Final = (
-    ("l4proto 6 ", "l4proto tcp "),
-    ("l4proto != 6 ", "l4proto != tcp "),
-    ("priority dstnat", "priority -100"),
-)
-"""What versions and flags of nft print differently, and one spelling for both."""
+LOG_BURST: Final = 20
+"""Lines that may come at once before the rate holds. Not nft's 5, which some versions print and others do not."""
 
 
 def script(ruleset: Ruleset) -> str:
     """One transaction that puts *ruleset* in the place of the table, whatever was in it, or whether it was there."""
-    return removal(ruleset.table) + _table(ruleset)
+    return removal(ruleset.table) + table(ruleset)
 
 
 def first_script(ruleset: Ruleset) -> str:
@@ -48,7 +56,7 @@ def first_script(ruleset: Ruleset) -> str:
 
     To delete a table the kernel waits for a grace period of its readers: 10 ms that a new pod need not spend.
     """
-    return f"create table inet {ruleset.table}\n" + _table(ruleset)
+    return f"create table inet {ruleset.table}\n" + table(ruleset)
 
 
 def removal(table: str = TABLE) -> str:
@@ -56,139 +64,114 @@ def removal(table: str = TABLE) -> str:
     return f"add table inet {table}\ndelete table inet {table}\n"
 
 
-def differences(ruleset: Ruleset, listed: str) -> tuple[str, ...]:
-    """What of *ruleset* is missing or otherwise in *listed*, the output of `nft list table`; empty if they are equal.
-
-    Compared are chains with their hook and priority, rules in their order with verdict and comment, the sets' elements
-    and the counters' names; not their values.
-    """
-    wanted, found = _contents(script(ruleset)), _contents(listed)
-    headings = dict.fromkeys((*wanted, *found))
-    return tuple(text for heading in headings for text in _changes(heading, wanted.get(heading), found.get(heading)))
-
-
-def _table(ruleset: Ruleset) -> str:
+def table(ruleset: Ruleset) -> str:
+    """The table alone."""
     lines = [f"table inet {ruleset.table} {{"]
     for counter in ruleset.counters:
         lines += [f"\tcounter {counter} {{", "\t\tpackets 0 bytes 0", "\t}"]
-    for ports in ruleset.sets:
-        lines += _set_lines(ports)
+    for named in ruleset.sets:
+        lines += _set_lines(named)
     for chain in ruleset.chains:
         lines += _chain_lines(chain)
     return "\n".join((*lines, "}", ""))
 
 
-def _set_lines(ports: PortSet) -> Iterator[str]:
-    yield f"\tset {ports.name} {{"
-    yield "\t\ttype inet_service"
-    if ports.ports:
-        yield f"\t\telements = {{ {', '.join(map(str, ports.ports))} }}"
+def _set_lines(named: NamedSet) -> Iterator[str]:
+    kind, elements = _KINDS[type(named)], ", ".join(_elements(named))
+    if isinstance(named, NetworkSet):
+        kind = "ipv4_addr" if named.family == 4 else "ipv6_addr"
+    yield f"\tset {named.name} {{"
+    yield f"\t\ttype {kind}"
+    if not isinstance(named, InterfaceSet):
+        yield "\t\tflags interval"
+    if elements:  # nft has no word for none
+        yield f"\t\telements = {{ {elements} }}"
     yield "\t}"
+
+
+def _elements(named: NamedSet) -> Iterator[str]:
+    match named:
+        case NetworkSet():
+            yield from named.networks
+        case InterfaceSet():
+            yield from (f'"{interface}"' for interface in named.interfaces)
+        case _:
+            yield from _spelled(named.spans)
+
+
+def _spelled(spans: Spans) -> Iterator[str]:
+    yield from (str(first) if first == last else f"{first}-{last}" for first, last in spans)
+
+
+_KINDS: Final = {
+    PortSet: "inet_service",
+    UserSet: "uid",
+    GroupSet: "gid",
+    InterfaceSet: "ifname",
+    NetworkSet: "ipv4_addr",
+}
 
 
 def _chain_lines(chain: Chain) -> Iterator[str]:
     yield f"\tchain {chain.name} {{"
-    if chain.hook:
-        yield f"\t\ttype nat hook {chain.hook.point} priority {chain.hook.priority}; policy accept;"
+    if hook := chain.hook:
+        yield f"\t\ttype {hook.kind} hook {hook.point} priority {hook.priority}; policy accept;"
     for rule in chain.rules:
         yield f"\t\t{_rule(rule)}"
     yield "\t}"
 
 
 def _rule(rule: Rule) -> str:
-    return " ".join((*map(_match, rule.when), _verdict(rule.then), f'comment "{rule.why}"'))
-
-
-def _match(match: Match) -> str:
-    match match:
-        case Tcp():
-            return "meta l4proto tcp"
-        case NotTcp():
-            return "meta l4proto != tcp"
-        case Leaving(interface):
-            return f'oifname "{interface}"'
-        case ToPortIn(ports):
-            return f"tcp dport @{ports}"
-        case FromAddress() | ToOutside():
-            return _address(match)
-        case OfUser() | OfGroup():
-            return _owner(match)
-
-
-def _address(match: FromAddress | ToOutside) -> str:
-    match match:
-        case FromAddress(address):
-            return f"{_family(address)} saddr {address}"
-        case ToOutside(network):
-            return f"{_family(network)} daddr != {network}"
+    words = (*(_WORDS[type(part)](part) for part in (*rule.when, rule.then)), f'comment "{rule.why}"')
+    return " ".join(words)
 
 
 def _family(address: str) -> str:
     return "ip6" if ":" in address else "ip"
 
 
-def _owner(match: OfUser | OfGroup) -> str:
-    match match:
-        case OfUser(uid):
-            return f"meta skuid {uid}"
-        case OfGroup(gid):
-            return f"meta skgid {gid}"
+def _version(family: int) -> str:
+    return "ip6" if family == 6 else "ip"
 
 
-def _verdict(verdict: Verdict) -> str:
-    match verdict:
-        case Accept():
-            return "accept"
-        case Return():
-            return "return"
-        case Goto(chain):
-            return f"goto {chain}"
-        case Redirect(port, counter):
-            return f'counter name "{counter}" redirect to :{port}'
+def _counted(counter: str, verdict: str) -> str:
+    return f'counter name "{counter}" {verdict}' if counter else verdict
 
 
-def _contents(text: str) -> Contents:
-    """The lines of every block in *text* by its heading; what stands in no block is left out."""
-    path: list[str] = []
-    blocks: Contents = {}
-    for raw in text.replace("{", "{\n").replace("}", "\n}\n").replace(";", "\n").splitlines():
-        line = _plain(raw)
-        if line.endswith("{"):
-            path.append(line.removesuffix("{").strip())
-            blocks[", ".join(path)] = []
-        elif line == "}":
-            path = path[:-1]
-        elif path and line and not line.startswith("packets "):
-            blocks[", ".join(path)].append(line)
-    return {
-        heading: _unordered(lines) if heading.endswith("elements =") else lines for heading, lines in blocks.items()
-    }
-
-
-def _plain(line: str) -> str:
-    plain = " ".join(line.replace('"', "").split())
-    for printed, meant in _SPELLINGS:
-        plain = plain.replace(printed, meant)
-    return plain
-
-
-def _unordered(lines: list[str]) -> list[str]:
-    return sorted(element.strip() for element in ",".join(lines).split(",") if element.strip())
-
-
-def _changes(heading: str, wanted: list[str] | None, found: list[str] | None) -> Iterator[str]:
-    if found is None:
-        yield f"{heading}: missing"
-    elif wanted is None:
-        yield f"{heading}: not ours"
-    elif sorted(wanted) == sorted(found):
-        if wanted != found:
-            yield f"{heading}: in another order"
-    else:
-        yield from (f"{heading}: missing {line}" for line in wanted if line not in found)
-        yield from (f"{heading}: not ours {line}" for line in found if line not in wanted)
-        yield from (
-            f"{heading}: not as often {line}"
-            for line in dict.fromkeys(wanted)
-            if 0 < found.count(line) != wanted.count(line)
-        )
+_WORDS: Final[dict[type, Callable[[Any], str]]] = {
+    Of: lambda it: f"meta l4proto {it.protocol}",
+    NotTcp: lambda _: "meta l4proto != tcp",
+    OfFamily: lambda it: f"meta nfproto ipv{it.family}",
+    Arriving: lambda it: f'iifname "{it.interface}"',
+    Leaving: lambda it: f'oifname "{it.interface}"',
+    ArrivingByOne: lambda it: f"iifname @{it.interfaces}",
+    LeavingByOne: lambda it: f"oifname @{it.interfaces}",
+    FromNetwork: lambda it: f"{_family(it.network)} saddr {it.network}",
+    ToNetwork: lambda it: f"{_family(it.network)} daddr {it.network}",
+    ToOutside: lambda it: f"{_family(it.network)} daddr != {it.network.removesuffix('/32')}",
+    FromOne: lambda it: f"{_version(it.family)} saddr @{it.networks}",
+    ToOne: lambda it: f"{_version(it.family)} daddr @{it.networks}",
+    ToPod: lambda _: "fib daddr type local",
+    ToPort: lambda it: f"{it.protocol} dport {it.port}",
+    FromPort: lambda it: f"{it.protocol} sport {it.port}",
+    ToPortIn: lambda it: f"{it.protocol} dport @{it.ports}",
+    OfUserIn: lambda it: f"meta skuid @{it.uids}",
+    OfGroupIn: lambda it: f"meta skgid @{it.gids}",
+    Marked: lambda it: f"meta mark 0x{it.mark:08x}",
+    ConnectionMarked: lambda it: f"ct mark 0x{it.mark:08x}",
+    New: lambda _: "ct state new",
+    Invalid: lambda _: "ct state invalid",
+    Reply: lambda _: "ct direction reply",
+    Return: lambda it: _counted(it.counter, "return"),
+    Goto: lambda it: f"goto {it.chain}",
+    Redirect: lambda it: _counted(it.counter, f"redirect to :{it.port}"),
+    Tproxy: lambda it: f"tproxy to :{it.port} meta mark set 0x{it.mark:08x} accept",
+    Count: lambda it: f'counter name "{it.counter}"',
+    Zone: lambda it: f"ct zone set {it.number} return",
+    MarkPacket: lambda it: f"meta mark set 0x{it.mark:08x}",
+    MarkConnection: lambda it: f"ct mark set 0x{it.mark:08x} return",
+    Drop: lambda it: _counted(it.counter, "drop"),
+    Reject: lambda it: _counted(it.counter, "reject"),
+    Log: lambda it: f'limit rate {it.rate}/second burst {LOG_BURST} packets log prefix "{it.prefix}"',
+}
+"""Each match and verdict as nft lists it."""

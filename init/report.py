@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from init.applied import Unavailable
-from init.rules import INBOUND_CAPTURED, OUTBOUND_CAPTURED, TABLE
+from init.applied import PREFIX, Unavailable
+from init.counters import INBOUND_CAPTURED, OUTBOUND_CAPTURED
+from init.rules import TABLE
+from init.settings import described
+from init.spans import spelled
 from proa.names import HAIRPIN_IPV6
 
 TYPE_CHECKING = False
@@ -13,23 +16,29 @@ if TYPE_CHECKING:
     from init.applied import Applied
     from init.interception import Interception
 
-REMOVED_TEXT: Final = f"removed   table inet {TABLE} and {HAIRPIN_IPV6} on lo: connections go where they are sent\n"
+REMOVED_TEXT: Final = f"removed   the rules and {HAIRPIN_IPV6} on lo: connections go where they are sent\n"
 
 
 def applied_text(wanted: Interception, applied: Applied) -> str:
     """One line for each thing a pod's owner may wonder about."""
-    excluded = ", ".join(map(str, wanted.excluded_inbound_ports)) or "none"
     match applied.hairpin:
         case Unavailable(reason):
-            hairpin = f"no IPv6 on lo ({reason}): inbound IPv6 connections cannot be handed to the application"
+            address = f"no IPv6 on lo ({reason}): inbound IPv6 connections cannot be handed to the application"
         case _:
-            hairpin = f"{HAIRPIN_IPV6} is on lo: the proxy hands inbound IPv6 connections to the application from there"
+            address = f"{HAIRPIN_IPV6} is on lo: the proxy hands inbound IPv6 connections to the application from there"
+    default = described(type(wanted)())
+    others = (f"{name}={value}" for name, value in described(wanted).items() if value != default[name])
+    before = "in force already" if applied.unchanged else "in force and read back"
     return (
-        f"inbound   TCP to the pod goes to port {wanted.inbound_port}; reached directly: {excluded}\n"
+        f"inbound   TCP to the pod goes to port {wanted.inbound_port}; "
+        f"reached directly: {spelled(wanted.excluded_inbound_ports) or 'none'}\n"
         f"outbound  TCP of the pod goes to port {wanted.outbound_port}, unless it stays inside the pod\n"
-        f"proxy     user {wanted.proxy_uid} and group {wanted.proxy_gid} connect as they ask\n"
-        f"hairpin   {hairpin}\n"
-        f"table     inet {TABLE} is in force and was read back; counters {INBOUND_CAPTURED}, {OUTBOUND_CAPTURED}\n"
+        f"proxy     users {spelled(wanted.proxy_uids) or 'none'} and groups {spelled(wanted.proxy_gids) or 'none'} "
+        "connect as they ask\n"
+        f"settings  {' '.join(others) or 'all as by default'}\n"
+        f"hairpin   {address}\n"
+        f"backend   {applied.backend}: {applied.reason}\n"
+        f"rules     {_where(applied)} {before}\n"
     )
 
 
@@ -40,8 +49,15 @@ def applied_json(wanted: Interception, applied: Applied) -> str:
             hairpin = {"address": None, "reason": reason}
         case _:
             hairpin = {"address": HAIRPIN_IPV6}
-    facts = {field: getattr(wanted, field) for field in wanted.__match_args__}
-    return json_line(action="installed", table=TABLE, interception=facts, ipv6_hairpin=hairpin)
+    action = "unchanged" if applied.unchanged else "installed"
+    backend = {"name": applied.backend, "reason": applied.reason}
+    return json_line(action=action, table=TABLE, backend=backend, interception=described(wanted), ipv6_hairpin=hairpin)
+
+
+def _where(applied: Applied) -> str:
+    if applied.backend == "nftables":
+        return f"table inet {TABLE} with counters {INBOUND_CAPTURED}, {OUTBOUND_CAPTURED}"
+    return f"chains {PREFIX}* of iptables and ip6tables"
 
 
 def json_line(**facts: object) -> str:

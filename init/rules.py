@@ -6,190 +6,95 @@ decided once, in a chain of its own, so that user and group mean the same.
 
 from __future__ import annotations
 
-from init.refusals import refusal
-from init.values import Value
-from proa import names
+from init.choices import DnsTo, Tproxied
+from init.datagrams import leaving_rules, zone_in_rules, zone_out_rules
+from init.inbound import answer_rules, arriving_rules, inbound_port_rules, inbound_rules, virtual_rules
+from init.networks import EVERYWHERE, minimal
+from init.outbound import destination_rules, outbound_rules, proxy_rules
+from init.ruleset import Chain, GroupSet, Hook, InterfaceSet, NetworkSet, PortSet, Ruleset, UserSet
+from init.spans import merged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, TypeAlias
+    from collections.abc import Iterator
+    from typing import Final
 
     from init.interception import Interception
+    from init.ruleset import NamedSet
 
 TABLE: Final = "proa"
-INBOUND_CAPTURED: Final = "inbound_captured"
-OUTBOUND_CAPTURED: Final = "outbound_captured"
 
-_EXCLUDED: Final = "excluded_inbound_ports"
-_PROXY: Final = "proxy"
-_LONGEST_COMMENT: Final = 127
-"""Bytes of a comment in nft, whose buffer of 128 ends in a zero (NFTNL_UDATA_COMMENT_MAXLEN)."""
-
-
-class Tcp(Value):
-    """Any TCP packet."""
-
-
-class NotTcp(Value):
-    """Any other packet."""
-
-
-class Leaving(Value):
-    """By the interface of this name."""
-
-    interface: str
-
-
-class FromAddress(Value):
-    """From this IPv4 or IPv6 address."""
-
-    address: str
-
-
-class ToOutside(Value):
-    """To an address of the network's family that is not in the network."""
-
-    network: str
-
-
-class ToPortIn(Value):
-    """TCP to a port of the set of this name."""
-
-    ports: str
-
-
-class OfUser(Value):
-    """Sent through a socket that was made by this user."""
-
-    uid: int
-
-
-class OfGroup(Value):
-    """Sent through a socket that was made by this group."""
-
-    gid: int
-
-
-Match: TypeAlias = Tcp | NotTcp | Leaving | FromAddress | ToOutside | ToPortIn | OfUser | OfGroup
-
-
-class Accept(Value):
-    """The packet keeps its destination."""
-
-
-class Return(Value):
-    """The same, for the reader of a chain: nothing further down applies."""
-
-
-class Goto(Value):
-    """The chain of this name decides."""
-
-    chain: str
-
-
-class Redirect(Value):
-    """The packet goes to this local port and is counted; the proxy asks the kernel where it was meant to go."""
-
-    port: int
-    counter: str
-
-
-Verdict: TypeAlias = Accept | Return | Goto | Redirect
-
-
-class Rule(Value):
-    """All of *when* hold: *then*. *why* is printed with the rule by `nft list`: at most 127 bytes, no quotes."""
-
-    when: tuple[Match, ...]
-    then: Verdict
-    why: str
-
-    def __post_init__(self) -> None:
-        if len(self.why.encode()) > _LONGEST_COMMENT or not self.why.isprintable() or '"' in self.why:
-            raise refusal("the rule", [("why", self.why, "one line of at most 127 bytes without double quotes")])
-
-
-class Hook(Value):
-    """Where the kernel runs a chain, for the first packet of each connection (chains of type `nat`)."""
-
-    point: str
-    priority: int = -100
-    """`dstnat`, where destinations are translated: before routing decides for good."""
-
-
-class Chain(Value):
-    """The first rule that matches decides. Without a hook, only Goto leads here."""
-
-    name: str
-    hook: Hook | None
-    rules: tuple[Rule, ...]
-
-
-class PortSet(Value):
-    """Ports by name, so that a rule's cost does not grow with their number."""
-
-    name: str
-    ports: tuple[int, ...]
-
-
-class Ruleset(Value):
-    """One table of family `inet`: the same rules for IPv4 and IPv6."""
-
-    table: str
-    sets: tuple[PortSet, ...]
-    counters: tuple[str, ...]
-    chains: tuple[Chain, ...]
+_RAW: Final = -300
+_MANGLE: Final = -150
+_DSTNAT: Final = -100
+_FILTER: Final = 0
+"""Netfilter's own order (linux/netfilter_ipv4.h): before conntrack looks, before destinations change, then, after."""
 
 
 def ruleset(wanted: Interception) -> Ruleset:
     """The table that does what is *wanted*."""
+    chains = tuple(_chains(wanted))
+    rules = [rule for chain in chains for rule in chain.rules]
+    used = {value for rule in rules for match in rule.when for value in vars(match).values()}
+    counters = dict.fromkeys(counter for rule in rules if (counter := vars(rule.then).get("counter")))
     return Ruleset(
         table=TABLE,
-        sets=(PortSet(_EXCLUDED, tuple(sorted(set(wanted.excluded_inbound_ports)))),),
-        counters=(INBOUND_CAPTURED, OUTBOUND_CAPTURED),
-        chains=(
-            Chain("inbound", Hook("prerouting"), inbound_rules(wanted)),
-            Chain(_PROXY, None, proxy_rules(wanted)),
-            Chain("outbound", Hook("output"), outbound_rules(wanted)),
-        ),
+        sets=tuple(named for named in _sets(wanted) if named.name in used),
+        counters=tuple(counters),
+        chains=chains,
     )
 
 
-def inbound_rules(wanted: Interception) -> tuple[Rule, ...]:
-    """What arrives from outside the pod."""
-    return (
-        Rule((NotTcp(),), Return(), "only TCP is intercepted"),
-        Rule((ToPortIn(_EXCLUDED),), Return(), "excluded ports are reached directly"),
-        Rule((Tcp(),), Redirect(wanted.inbound_port, INBOUND_CAPTURED), "all other connections to the pod"),
+def _chains(wanted: Interception) -> Iterator[Chain]:
+    """In the order of the packets' way; of the hooked ones, those that have something to do."""
+    mode = wanted.inbound_mode
+    hooked = (
+        ("zone_in", Hook("filter", "prerouting", _RAW), zone_in_rules(wanted)),
+        ("zone_out", Hook("filter", "output", _RAW), zone_out_rules(wanted)),
+        ("arriving", Hook("filter", "prerouting", _MANGLE), arriving_rules(wanted)),
+        ("answers", Hook("route", "output", _MANGLE), answer_rules(mode) if isinstance(mode, Tproxied) else ()),
+        ("inbound", Hook("nat", "prerouting", _DSTNAT), inbound_rules(wanted)),
+        ("outbound", Hook("nat", "output", _DSTNAT), outbound_rules(wanted)),
+        ("leaving", Hook("filter", "output", _FILTER), leaving_rules(wanted)),
     )
+    yield Chain("inbound_ports", None, tuple(inbound_port_rules(wanted)))
+    yield Chain("destinations", None, tuple(destination_rules(wanted)))
+    yield Chain("proxy", None, tuple(proxy_rules(wanted)))
+    if wanted.virtual_interfaces:
+        yield Chain("virtual", None, tuple(virtual_rules(wanted)))
+    for name, hook, rules in hooked:
+        if found := tuple(rules):
+            yield Chain(name, hook, found)
 
 
-def outbound_rules(wanted: Interception) -> tuple[Rule, ...]:
-    """What any process of the pod sends, also to the pod itself."""
-    return (
-        Rule((NotTcp(),), Return(), "only TCP is intercepted"),
-        Rule(
-            (Leaving("lo"), FromAddress(names.HAIRPIN_IPV4)),
-            Return(),
-            "the proxy hands a connection to the application",
-        ),
-        Rule(
-            (Leaving("lo"), FromAddress(names.HAIRPIN_IPV6)),
-            Return(),
-            "the proxy hands a connection to the application",
-        ),
-        Rule((OfUser(wanted.proxy_uid),), Goto(_PROXY), "the proxy's own connections, by its user"),
-        Rule((OfGroup(wanted.proxy_gid),), Goto(_PROXY), "the proxy's own connections, by its group"),
-        Rule((Leaving("lo"),), Return(), "application to application inside the pod"),
-        Rule((Tcp(),), Redirect(wanted.outbound_port, OUTBOUND_CAPTURED), "all other connections of the application"),
-    )
+def _sets(wanted: Interception) -> Iterator[NamedSet]:
+    """Every list of *wanted* by its name."""
+    for name in (
+        "excluded_inbound_ports",
+        "tunnel_ports",
+        "included_inbound_ports",
+        "excluded_outbound_ports",
+        "included_outbound_ports",
+        "outbound_ports_anywhere",
+    ):
+        yield PortSet(name, merged(getattr(wanted, name)))
+    yield UserSet("proxy_uids", merged(wanted.proxy_uids))
+    for number, users in enumerate(wanted.excluded_users):
+        yield UserSet(f"excluded_uids_{number}", merged(users.uids))
+        yield PortSet(f"excluded_uids_{number}_ports", merged(users.ports))
+    for name in ("proxy_gids", "excluded_gids", "included_gids"):
+        yield GroupSet(name, merged(getattr(wanted, name)))
+    for name in ("excluded_interfaces", "virtual_interfaces"):
+        yield InterfaceSet(name, tuple(sorted(set(getattr(wanted, name)))))
+    yield from _network_sets(wanted)
 
 
-def proxy_rules(wanted: Interception) -> tuple[Rule, ...]:
-    """What the proxy sends. It may have chosen this very pod for a service address: that is an inbound connection."""
-    captured = Redirect(wanted.inbound_port, INBOUND_CAPTURED)
-    return (
-        Rule((Leaving("lo"), ToOutside("127.0.0.0/8"), Tcp()), captured, "the pod calls itself by a service address"),
-        Rule((Leaving("lo"), ToOutside("::1"), Tcp()), captured, "the pod calls itself by a service address"),
-        Rule((), Accept(), "the proxy is not sent to itself"),
-    )
+def _network_sets(wanted: Interception) -> Iterator[NamedSet]:
+    servers = wanted.dns.servers if isinstance(wanted.dns, DnsTo) else ()
+    for name, cidrs in (
+        ("excluded_cidrs", wanted.excluded_outbound_cidrs),
+        ("included_cidrs", wanted.included_outbound_cidrs),
+        ("dns_servers", servers),
+    ):
+        for family in (4, 6) if cidrs != EVERYWHERE else ():
+            yield NetworkSet(f"{name}_{family}", family, minimal(cidrs, family))

@@ -31,13 +31,25 @@ def test_a_bad_command_line_ends_with_2_and_says_everything() -> None:
     arguments = ["--proxy-uid", "root", "--inbound-port=70000", "--verbose"]
     done = subprocess.run([sys.executable, "-m", "init", *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--proxy-uid: found 'root', allowed: a number" in done.stderr
+    assert "--proxy-uid: found 'root', allowed: numbers and ranges" in done.stderr
     assert "--inbound-port: found 70000, allowed: 1 to 65535" in done.stderr
     assert "argument: found '--verbose', allowed: --proxy-uid, " in done.stderr
 
 
 def test_starting_imports_none_of_the_slow_modules() -> None:
-    slow = {"argparse", "dataclasses", "inspect", "json", "socket", "subprocess", "typing", "re", "enum", "proa.errors"}
+    slow = {
+        "ipaddress",
+        "argparse",
+        "dataclasses",
+        "inspect",
+        "json",
+        "socket",
+        "subprocess",
+        "typing",
+        "re",
+        "enum",
+        "proa.errors",
+    }
     code = f"import sys, init.__main__; print(sorted({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -6,30 +6,54 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from init.flags import Help, Install, Remove, Request, request, usage
+from init import flags
+from init.choices import DnsTo, ExcludedUsers, Tproxied
+from init.flags import Help, Install, Request, usage
 from init.interception import Interception
+from init.settings import described
 from proa.errors import Refused
+from support.interceptions import interceptions
+
+
+def request(arguments: list[str], servers: tuple[str, ...] = ()) -> Request | Help:
+    return flags.request(arguments, lambda: servers)
 
 
 def test_nothing_asked_is_the_default() -> None:
-    assert request([]) == Request(Install(Interception()), dry_run=False, output="text")
+    assert request([]) == Request(Install(Interception()), dry_run=False, output="text", backend="auto")
 
 
-def test_every_setting_is_taken_by_both_spellings() -> None:
-    wanted = Interception(1, 2, 3, 4, (5, 6))
-    spaced = "--proxy-uid 1 --proxy-gid 2 --outbound-port 3 --inbound-port 4 --exclude-inbound-ports 5,6 -o json"
-    joined = "--proxy-uid=1 --proxy-gid=2 --outbound-port=3 --inbound-port=4 --exclude-inbound-ports=5,6 --output=json"
-    expected = Request(Install(wanted), dry_run=False, output="json")
-    assert request(spaced.split()) == request(joined.split()) == expected
+@given(interceptions())
+def test_every_setting_is_taken_as_it_is_described(wanted: Interception) -> None:
+    joined = [f"--{name}={value}" for name, value in described(wanted).items()]
+    spaced = [word for name, value in described(wanted).items() for word in (f"--{name}", value)]
+    expected = Request(Install(wanted), dry_run=False, output="text", backend="auto")
+    assert request(joined) == request(spaced) == expected
 
 
-def test_no_port_is_excluded_when_none_is_given() -> None:
-    asked = request(["--exclude-inbound-ports", ""])
-    assert asked == Request(Install(Interception(excluded_inbound_ports=())), dry_run=False, output="text")
+def test_a_line_as_a_person_writes_it() -> None:
+    line = (
+        "--proxy-uid 1-3,7 --exclude-users=2000:5432,80;33 --inbound-mode tproxy:5:6 --exclude-inbound-ports= -o json"
+    )
+    wanted = Interception(
+        proxy_uids=((1, 3), (7, 7)),
+        excluded_users=(ExcludedUsers(((2000, 2000),), ((5432, 5432), (80, 80))), ExcludedUsers(((33, 33),))),
+        inbound_mode=Tproxied(5, 6),
+        excluded_inbound_ports=(),
+    )
+    assert request(line.split()) == Request(Install(wanted), dry_run=False, output="json", backend="auto")
 
 
-def test_removal_and_dry_run_are_switches() -> None:
-    assert request(["--remove", "--dry-run"]) == Request(Remove(), dry_run=True, output="text")
+def test_the_pods_own_name_servers_are_looked_up_when_they_are_meant() -> None:
+    asked = request(["--dns=resolv.conf"], ("10.96.0.10", "fd00::a"))
+    assert asked == Request(
+        Install(Interception(dns=DnsTo(("10.96.0.10", "fd00::a")))), dry_run=False, output="text", backend="auto"
+    )
+
+
+def test_a_pod_without_name_servers_cannot_mean_its_own() -> None:
+    with pytest.raises(Refused, match="--dns: found 'nothing'"):
+        request(["--dns=resolv.conf"])
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -38,22 +62,29 @@ def test_help_is_asked_for(flag: str) -> None:
 
 
 def test_usage_names_every_flag_with_its_default() -> None:
-    assert "--exclude-inbound-ports VALUE   ports reached directly (15021,15090)" in usage()
+    assert "--exclude-inbound-ports VALUE     ports reached directly: ports and ranges" in usage()
+    assert "(15021,15090)" in usage()
     assert all(flag in usage() for flag in ("--dry-run", "--remove", "--output", "--proxy-gid"))
 
 
 @pytest.mark.parametrize(
     ("line", "problems"),
     [
-        ("--proxy-uid", [("--proxy-uid", "nothing", "a number")]),
-        ("--exclude-inbound-ports", [("--exclude-inbound-ports", "nothing", "numbers with commas")]),
-        ("--proxy-uid --remove", [("--proxy-uid", "nothing", "a number")]),
-        ("--proxy-uid=-1", [("--proxy-uid", "'-1'", "a number")]),
-        ("--proxy-uid 99999999999", [("--proxy-uid", "'99999999999'", "a number")]),
-        ("--proxy-uid ²", [("--proxy-uid", "'²'", "a number")]),
-        ("--exclude-inbound-ports 1,,2", [("--exclude-inbound-ports", "'1,,2'", "numbers with commas")]),
-        ("--exclude-inbound-ports 1-9", [("--exclude-inbound-ports", "'1-9'", "numbers with commas")]),
+        ("--proxy-uid", [("--proxy-uid", "nothing", "numbers and ranges")]),
+        ("--exclude-inbound-ports", [("--exclude-inbound-ports", "nothing", "ports and ranges")]),
+        ("--proxy-uid --remove", [("--proxy-uid", "nothing", "numbers and ranges")]),
+        ("--proxy-uid=-1", [("--proxy-uid", "'-1'", "numbers and ranges")]),
+        ("--proxy-uid 99999999999", [("--proxy-uid", "'99999999999'", "numbers and ranges")]),
+        ("--proxy-uid ²", [("--proxy-uid", "'²'", "numbers and ranges")]),
+        ("--exclude-inbound-ports 1,,2", [("--exclude-inbound-ports", "'1,,2'", "ports and ranges")]),
+        ("--exclude-inbound-ports 9-1", [("--exclude-inbound-ports", "'9-1'", "ports of 1 to 65535")]),
+        ("--inbound-mode tproxy:1", [("--inbound-mode", "'tproxy:1'", "redirect, tproxy or")]),
+        ("--drop-invalid yes", [("--drop-invalid", "'yes'", "true or false")]),
+        ("--ipv6 off", [("--ipv6", "'off'", "capture, bypass or drop")]),
+        ("--exclude-users a", [("--exclude-users", "'a'", "UIDS, or UIDS:PORTS")]),
+        ("--exclude-interfaces a,,b", [("--exclude-interfaces", "'a,,b'", "names with commas")]),
         ("-o yaml", [("--output", "'yaml'", "json or text")]),
+        ("--backend nft", [("--backend", "'nft'", "auto or nftables or iptables or iptables-legacy")]),
         ("--remove=yes", [("--remove", "'yes'", "no value")]),
         ("--remove --remove", [("--remove", "nothing", "each flag once")]),
         ("--uid 3", [("argument", "'--uid'", "--proxy-uid, "), ("argument", "'3'", "--proxy-uid, ")]),

@@ -6,9 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,24 @@ import pytest
 PACKETS = Path(__file__).with_name("packets.py")
 PROA_INIT = (sys.executable, "-m", "init")
 NUMBERS = itertools.count()
+ELSEWHERE = (
+    *("10.96.0.10/32", "1.1.0.1/32", "9.9.1.1/32", "10.77.9.53/32", "10.77.9.54/32"),
+    *("fd96::10/128", "fd11::1/128", "fd99::1/128", "fd77:9::53/128", "fd77:9::54/128"),
+)
+"""The peer's other addresses: a service, two sites, two name servers."""
+POD_LISTENERS = (
+    *(f"tcp:{port}" for port in (15001, 15006, 15008, 15020, 15021, 15090, 8080, 8081, 9090)),
+    *(f"{protocol}:15053:{loopback}" for protocol in ("tcp", "udp") for loopback in ("127.0.0.1", "::1")),
+    *(
+        f"{protocol}:15053:{address}"
+        for protocol in ("tcp", "udp")
+        for address in ("10.77.0.2", "fd77::2", "10.78.0.2", "fd78::2", "10.79.0.2", "fd79::2")
+    ),
+)
+PEER_LISTENERS = (
+    *(f"tcp:{port}" for port in (22, 53, 80, 443, 3050, 5432, 8080)),
+    *(f"udp:{port}" for port in (22, 53, 443, 5000)),
+)
 
 
 @dataclass(frozen=True)
@@ -48,20 +66,56 @@ class Namespace:
         return self.run("ip", *command.split(), check=True).stdout
 
 
+class Agent:
+    """A process in a namespace that opens connections when asked to."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def probe(self, **asked: object) -> dict[str, object]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
 @dataclass(frozen=True)
 class Network:
-    """The pod, with interception as by default, and its peer."""
+    """The pod and what it may talk to: a peer behind eth0 and eth1, a machine behind its own bridge k6t0."""
 
     pod: Namespace
     peer: Namespace
+    agents: Mapping[str, Agent] = field(repr=False)
+    applied: list[tuple[str, ...]] = field(repr=False)
+    """The flags that are in force, as its last element."""
+
+    def configure(self, *flags: str) -> None:
+        """Have the pod intercepted by these flags."""
+        if self.applied[-1:] != [flags]:
+            if self.applied and flags[-1] != self.applied[-1][-1]:
+                # Perhaps another backend, whose rules would be beside the former ones.
+                self.pod.init("--remove")
+            done = self.pod.init(*flags)
+            assert done.returncode == 0, done.stderr
+            self.applied.append(flags)
 
     def probe(
-        self, place: str, ids: tuple[int, int], host: str, port: int, *, source: str = "", udp: bool = False
+        self,
+        place: str,
+        ids: tuple[int, int],
+        host: str,
+        port: int,
+        *,
+        source: str = "",
+        source_port: int = 0,
+        udp: bool = False,
+        mark: int = 0,
+        short: bool = False,
     ) -> dict[str, object]:
         """Who answered a connection from *place* by a process of *ids*, user and group; and what it saw."""
-        inside = self.pod if place == "pod" else self.peer
-        flags = (f"--uid={ids[0]}", f"--gid={ids[1]}", f"--source={source}", *(["--udp"] if udp else []))
-        return json.loads(inside.run(sys.executable, str(PACKETS), "probe", host, str(port), *flags, check=True).stdout)
+        asked = {"uid": ids[0], "gid": ids[1], "host": host, "port": port, "source": source, "source_port": source_port}
+        return self.agents[place].probe(**asked, udp=udp, mark=mark, short=short)
 
     def captured(self, direction: str) -> int:
         """Connections the named counter of the pod has seen."""
@@ -85,15 +139,16 @@ def made_namespace() -> Generator[Namespace]:
 
 
 @contextmanager
-def served(place: Namespace, who: str, *ports: str) -> Generator[None]:
-    command = ["ip", "netns", "exec", place.name, sys.executable, str(PACKETS), "serve", who, *ports]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+def running(place: Namespace, *mode: str) -> Generator[subprocess.Popen[str]]:
+    """packets.py in *place*, once it is ready."""
+    command = ["ip", "netns", "exec", place.name, sys.executable, str(PACKETS), *mode]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert server.stdout
-            assert server.stdout.readline() == "ready\n"
-            yield
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+            yield process
         finally:
-            server.kill()
+            process.kill()
 
 
 @pytest.fixture
@@ -111,21 +166,37 @@ def proa_init() -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def network() -> Iterator[Network]:
-    """Read-only for the tests: pod 10.77.0.2 and fd77::2, peer 10.77.0.1 and fd77::1 with 10.96.0.10 and fd96::10."""
+    """The pod is 10.77.0.2 and fd77::2 on eth0, .78. and fd78:: on eth1; the peer is 1 in both, and more on its lo."""
     with ExitStack() as stack:
-        pod = stack.enter_context(made_namespace())
-        peer = stack.enter_context(made_namespace())
-        pod.ip(f"link add eth0 type veth peer name eth0 netns {peer.name}")
-        for place, host in ((pod, 2), (peer, 1)):
-            place.ip(f"addr add 10.77.0.{host}/24 dev eth0")
-            place.ip(f"addr add fd77::{host}/64 dev eth0 nodad")
-            place.ip("link set eth0 up")
-        peer.ip("addr add 10.96.0.10/32 dev lo")
-        peer.ip("addr add fd96::10/128 dev lo")
-        pod.ip("route add default via 10.77.0.1")
-        pod.ip("route add default via fd77::1")
-        stack.enter_context(served(pod, "pod", "--tcp", "15001", "15006", "15021", "15090", "8080"))
-        stack.enter_context(served(peer, "peer", "--tcp", "80", "8080", "--udp", "443"))
-        done = pod.init()
-        assert done.returncode == 0, done.stderr
-        yield Network(pod, peer)
+        pod, peer, machine = (stack.enter_context(made_namespace()) for _ in range(3))
+        for setting in ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"):
+            pod.run("sysctl", "-qw", setting, check=True)
+        for name, other, net in (("eth0", peer, 77), ("eth1", peer, 78), ("k6t0", machine, 79)):
+            join(pod, other, name, net)
+        for address in ELSEWHERE:
+            peer.ip(f"addr add {address} dev lo")
+        for gateway in ("10.77.0.1", "fd77::1"):
+            pod.ip(f"route add default via {gateway}")
+        for place, gateway in ((machine, "10.79.0.2"), (machine, "fd79::2")):
+            place.ip(f"route add default via {gateway}")
+        peer.ip("route add 10.79.0.0/24 via 10.77.0.2")
+        peer.ip("route add fd79::/64 via fd77::2")
+        for place, who, listeners in ((pod, "pod", POD_LISTENERS), (peer, "peer", PEER_LISTENERS)):
+            stack.enter_context(running(place, "serve", who, *listeners))
+        places = {"pod": pod, "peer": peer, "machine": machine}
+        agents = {name: Agent(stack.enter_context(running(place, "agent"))) for name, place in places.items()}
+        network = Network(pod, peer, agents, [])
+        for place, host in (("pod", "fd77::1"), ("pod", "fd78::1"), ("machine", "fd77::1"), ("peer", "fd77::2")):
+            # A new link answers its first neighbour solicitations late.
+            assert any("who" in network.probe(place, (0, 0), host, 8080) for _ in range(10))
+        yield network
+
+
+def join(pod: Namespace, other: Namespace, name: str, net: int) -> None:
+    """A link between the two: the pod's end has host 2, the other's host 1, and the same name but for a bridge's."""
+    far = "eth0" if name == "k6t0" else name
+    pod.ip(f"link add {name} type veth peer name {far} netns {other.name}")
+    for place, interface, host in ((pod, name, 2), (other, far, 1)):
+        place.ip(f"addr add 10.{net}.0.{host}/24 dev {interface}")
+        place.ip(f"addr add fd{net}::{host}/64 dev {interface} nodad")
+        place.ip(f"link set {interface} up")

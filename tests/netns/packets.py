@@ -1,16 +1,26 @@
-"""Both ends of a test connection, run inside network namespaces: `serve` says who was reached, `probe` asks."""
+"""Both ends of a test connection, run inside network namespaces: `serve` says who was reached, `agent` asks.
 
-import argparse
+The agent reads one JSON object a line, does each in a child with the ids asked for, and writes one line for each.
+"""
+
 import json
 import os
 import selectors
 import socket
 import sys
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 SO_ORIGINAL_DST = 80
 """linux/netfilter_ipv4.h; the same number for IPv6 (IP6T_SO_ORIGINAL_DST)."""
+SO_MARK = 36
+IP_PKTINFO = 8
+IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
 PATIENCE = 3.0
+UNANSWERED = 0.3
+"""Seconds for a connection that is expected to be dropped."""
+Reached = dict[str, object]
 
 
 def original_destination(connection: socket.socket) -> str | None:
@@ -25,84 +35,119 @@ def original_destination(connection: socket.socket) -> str | None:
         return None
 
 
-def answer_tcp(who: str, listener: socket.socket) -> None:
+def answer_tcp(who: str, port: int, listener: socket.socket) -> None:
     connection, client = listener.accept()
     with connection:
-        local, port = connection.getsockname()[:2]
-        reached = {"who": who, "port": port, "local": local, "client": client[0]}
+        local, dialled = connection.getsockname()[:2]
+        reached = {"who": who, "port": port, "local": local, "dialled": dialled, "client": client[0]}
         connection.sendall(json.dumps(reached | {"original": original_destination(connection)}).encode())
 
 
 def answer_udp(who: str, port: int, listener: socket.socket) -> None:
-    _, client = listener.recvfrom(2048)
-    listener.sendto(json.dumps({"who": who, "port": port, "client": client[0]}).encode(), client)
+    """From the address that was asked, as a name server has to."""
+    _, asked, _, client = listener.recvmsg(2048, 256)
+    level, kind, raw = asked[0]
+    source = raw[:16] + b"\0" * 4 if level == socket.IPPROTO_IPV6 else b"\0" * 4 + raw[8:12] + b"\0" * 4
+    answer = json.dumps({"who": who, "port": port, "client": client[0]}).encode()
+    listener.sendmsg([answer], [(level, kind, source)], 0, client)
 
 
-def bound(family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> socket.socket:
+def bound(kind: socket.SocketKind, host: str, port: int) -> socket.socket:
+    """A listener as a proxy makes it: also for connections to addresses that are not the pod's own."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, kind)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    listener.bind(("" if family == socket.AF_INET else "::", port))
+        listener.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        listener.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+        listener.setsockopt(socket.SOL_IP, IP_PKTINFO, 1)
+    listener.bind((host, port))
     return listener
 
 
-def serve(who: str, tcp: list[int], udp: list[int]) -> None:
+def serve(who: str, *listeners: str) -> None:
+    """Listeners such as `tcp:80`, or `udp:15053:127.0.0.1` for an address alone."""
     selector = selectors.DefaultSelector()
-    for family in (socket.AF_INET, socket.AF_INET6):
-        for port in tcp:
-            listener = bound(family, socket.SOCK_STREAM, port)
-            listener.listen(64)
-            selector.register(listener, selectors.EVENT_READ, partial(answer_tcp, who, listener))
-        for port in udp:
-            listener = bound(family, socket.SOCK_DGRAM, port)
-            selector.register(listener, selectors.EVENT_READ, partial(answer_udp, who, port, listener))
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    for spec in listeners:
+        protocol, _, rest = spec.partition(":")
+        port, _, host = rest.partition(":")
+        for address in (host,) if host else ("0.0.0.0", "::"):  # noqa: S104 - a namespace of the test's own
+            if protocol == "tcp":
+                listener = bound(socket.SOCK_STREAM, address, int(port))
+                listener.listen(64)
+                answer = partial(answer_tcp, who, int(port), listener)
+            else:
+                listener = bound(socket.SOCK_DGRAM, address, int(port))
+                answer = partial(answer_udp, who, int(port), listener)
+            selector.register(listener, selectors.EVENT_READ, answer)
+    _say("ready")
     while True:
         for key, _ in selector.select():
             key.data()
 
 
-def probe(asked: argparse.Namespace) -> dict[str, object]:
-    """The server's answer to one connection by this user and group; the groups go too, or root's would remain."""
-    os.setgroups([])
-    os.setgid(asked.gid)
-    os.setuid(asked.uid)
-    family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM if asked.udp else socket.SOCK_STREAM) as client:
-        client.settimeout(PATIENCE)
-        if asked.source:
-            client.bind((asked.source, 0))
+def probed(asked: dict[str, Any]) -> Reached:
+    """The server's answer to one connection, or to one datagram, by this user and group."""
+    with opened(asked) as client:
+        client.settimeout(UNANSWERED if asked["short"] else PATIENCE)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            client.connect((asked.host, asked.port))
-            if asked.udp:
-                client.send(b"?")
-            return json.loads(client.recv(2048))
+            if asked["source"] or asked["source_port"]:
+                client.bind((asked["source"], asked["source_port"]))
+            client.connect((asked["host"], asked["port"]))
+            if asked["udp"]:
+                with suppress(PermissionError):  # a packet was dropped; why, the next call tells
+                    client.send(b"?")
+            answer: Reached = json.loads(client.recv(2048))
         except OSError as error:
             return {"error": type(error).__name__}
+        return answer
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    modes = parser.add_subparsers(dest="mode", required=True)
-    server = modes.add_parser("serve")
-    server.add_argument("who")
-    server.add_argument("--tcp", type=int, nargs="*", default=[])
-    server.add_argument("--udp", type=int, nargs="*", default=[])
-    client = modes.add_parser("probe")
-    client.add_argument("host")
-    client.add_argument("port", type=int)
-    client.add_argument("--uid", type=int, required=True)
-    client.add_argument("--gid", type=int, required=True)
-    client.add_argument("--source", default="")
-    client.add_argument("--udp", action="store_true")
-    asked = parser.parse_args()
-    if asked.mode == "serve":
-        serve(asked.who, asked.tcp, asked.udp)
-    else:
-        sys.stdout.write(json.dumps(probe(asked)))
+def opened(asked: dict[str, Any]) -> socket.socket:
+    """A socket of this user and group; the groups go too, or root's would remain. A marked one is made by them and
+    then given, as root, what takes NET_ADMIN.
+    """
+    family = socket.AF_INET6 if ":" in asked["host"] else socket.AF_INET
+    os.setgroups([])
+    os.setgid(asked["gid"])
+    (os.seteuid if asked["mark"] else os.setuid)(asked["uid"])
+    client = socket.socket(family, socket.SOCK_DGRAM if asked["udp"] else socket.SOCK_STREAM)
+    if asked["mark"]:
+        os.seteuid(0)
+        client.setsockopt(socket.SOL_SOCKET, SO_MARK, asked["mark"])
+        if family == socket.AF_INET6:
+            client.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+        else:
+            client.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+    return client
+
+
+def agent() -> None:
+    _say("ready")
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        if child := os.fork():
+            os.close(writing)
+            with os.fdopen(reading, encoding="utf-8") as answer:
+                _say(answer.read())
+            os.waitpid(child, 0)
+        else:
+            with os.fdopen(writing, "w", encoding="utf-8") as answer:
+                answer.write(json.dumps(probed(json.loads(line))))
+            os._exit(0)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "serve":
+        serve(*sys.argv[2:])
+    else:
+        agent()

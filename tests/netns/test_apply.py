@@ -8,7 +8,8 @@ from typing import Protocol
 import pytest
 
 from init.interception import Interception
-from init.nftables import differences
+from init.listing import differences
+from init.nftables import table
 from init.rules import ruleset
 
 pytestmark = pytest.mark.netns
@@ -59,7 +60,7 @@ def test_the_kernel_holds_what_was_asked_for(namespace: Inside) -> None:
     done = namespace.init("-o", "json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["ipv6_hairpin"] == {"address": "::6"}
-    assert differences(ruleset(Interception()), namespace.rules()) == ()
+    assert differences(table(ruleset(Interception())), namespace.rules()) == ()
     assert hairpin(namespace)
 
 
@@ -76,8 +77,8 @@ def test_another_configuration_takes_the_whole_place_of_the_former(namespace: In
     namespace.run("nft", "add", "chain", "inet", "proa", "stale", check=True)
     done = namespace.init("--inbound-port=16006", "--proxy-uid=2000", "--exclude-inbound-ports=")
     assert done.returncode == 0
-    other = Interception(inbound_port=16006, proxy_uid=2000, excluded_inbound_ports=())
-    assert differences(ruleset(other), namespace.rules()) == ()
+    other = Interception(inbound_port=16006, proxy_uids=((2000, 2000),), excluded_inbound_ports=())
+    assert differences(table(ruleset(other)), namespace.rules()) == ()
 
 
 def test_a_failing_transaction_leaves_the_former_table(namespace: Inside, broken_nft: BrokenNft) -> None:
@@ -92,7 +93,7 @@ def test_a_failing_transaction_leaves_the_former_table(namespace: Inside, broken
 
 
 def test_a_failing_first_transaction_leaves_nothing(namespace: Inside, broken_nft: BrokenNft) -> None:
-    broken_nft.feeding_through("{ cat; echo add rule inet proa nowhere accept; }")
+    broken_nft.feeding_through("{ cat; echo add nonsense; }")
     assert namespace.init(path=broken_nft.path).returncode == 1
     assert namespace.rules() == ""
     assert not hairpin(namespace)
@@ -101,10 +102,10 @@ def test_a_failing_first_transaction_leaves_nothing(namespace: Inside, broken_nf
 def test_a_rule_that_got_lost_on_the_way_is_missed_when_the_table_is_read_back(
     namespace: Inside, broken_nft: BrokenNft
 ) -> None:
-    broken_nft.feeding_through("grep -v 'skgid 1337'")
+    broken_nft.feeding_through("grep -v 'skgid @'")
     done = namespace.init(path=broken_nft.path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "table inet proa, chain outbound: missing meta skgid 1337 goto proxy" in done.stderr
+    assert "table inet proa, chain outbound: missing meta skgid @proxy_gids goto proxy" in done.stderr
 
 
 def test_removal_leaves_no_trace_of_ours_and_all_of_others(namespace: Inside) -> None:
@@ -121,7 +122,7 @@ def test_removal_leaves_no_trace_of_ours_and_all_of_others(namespace: Inside) ->
 def test_removing_nothing_is_no_error(namespace: Inside) -> None:
     done = namespace.init("--remove", "-o", "json")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"action": "removed", "table": "proa"})
-    assert namespace.rules() == ""
+    assert "proa" not in namespace.rules().lower()
 
 
 def test_a_dry_run_touches_nothing(namespace: Inside) -> None:

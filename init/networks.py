@@ -1,0 +1,101 @@
+"""IPv4 and IPv6 networks in CIDR notation, as spans of addresses. Pure.
+
+`ipaddress` is imported for IPv6 and for what is wrong only: of IPv4, thousands are read in the start of a pod.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final, TypeAlias
+
+    from init.spans import Span
+
+Network: TypeAlias = "tuple[int, int, int]"
+"""The family, 4 or 6; the first and the last address, as numbers."""
+
+EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
+"""All addresses of both families."""
+_KNOWN: Final[dict[str, Network]] = {"::/0": (6, 0, 2**128 - 1), "::1": (6, 1, 1)}
+"""What is asked about in every pod."""
+
+
+def network(text: str) -> Network:
+    """A network such as `10.0.0.0/8`, or one address. Raises ValueError, also where bits stand behind the prefix."""
+    return _KNOWN.get(text) or _ipv4(text) or _any(text)
+
+
+def family_of(text: str) -> int:
+    """4 or 6, of an address or network that is one."""
+    return 6 if ":" in text else 4
+
+
+def within(text: str, others: Iterable[str]) -> bool:
+    """Whether all of network *text* is in one of *others*, all of them valid."""
+    family, first, last = network(text)
+    return any(other == family and start <= first and last <= end for other, start, end in map(network, others))
+
+
+def overlaps(text: str, other: str) -> bool:
+    """Whether the two networks have an address in common."""
+    family, first, last = network(text)
+    others, start, end = network(other)
+    return family == others and first <= end and start <= last
+
+
+def minimal(cidrs: Iterable[str], family: int) -> tuple[str, ...]:
+    """The networks of *family* in ascending order, spelled as nft does, without those that lie in another one."""
+    spans = sorted(
+        ((first, -last) for version, first, last in map(network, cidrs) if version == family),
+    )
+    return tuple(_spelled(span, family) for span in _outermost(spans))
+
+
+def _outermost(spans: Iterable[Span]) -> Iterator[Span]:
+    end = -1
+    for first, negative in spans:
+        if -negative > end:
+            end = -negative
+            yield first, end
+
+
+def _spelled(span: Span, family: int) -> str:
+    first, last = span
+    bits = (32 if family == 4 else 128) - (last - first).bit_length()
+    if family == 4:
+        address = ".".join(map(str, first.to_bytes(4, "big")))
+        return address if bits == 32 else f"{address}/{bits}"
+    from ipaddress import IPv6Address  # noqa: PLC0415 - most pods name no network
+
+    return str(IPv6Address(first)) if bits == 128 else f"{IPv6Address(first)}/{bits}"
+
+
+def _ipv4(text: str) -> Network | None:
+    """A plain IPv4 network; nothing if *text* is another or none."""
+    address, slash, prefix = text.partition("/")
+    parts = address.split(".")
+    if len(parts) != 4 or not all(map(_is_octet, parts)) or (slash and not _is_octet(prefix)):
+        return None
+    size = 32 - int(prefix) if slash else 0
+    first = int.from_bytes(bytes(map(int, parts)), "big")
+    if size < 0 or first & ((1 << size) - 1):
+        return None
+    return 4, first, first | ((1 << size) - 1)
+
+
+def _is_octet(text: str) -> bool:
+    """Decimal without a leading zero, which others read as octal."""
+    return text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255 and text == str(int(text))
+
+
+def _any(text: str) -> Network:
+    from ipaddress import ip_network  # noqa: PLC0415 - most pods name no network
+
+    if "%" in text:
+        raise ValueError("an address with a zone is of one interface")
+    address, slash, prefix = text.partition("/")
+    if slash and not _is_octet(prefix):
+        raise ValueError(f"{address} without a prefix length")
+    found = ip_network(text)
+    return found.version, int(found.network_address), int(found.broadcast_address)
