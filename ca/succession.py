@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from ca.material import Material
+from ca.phases import Wish, wish_of
 from ca.stored import ISSUER_SECRET, reference, stored_material
 from proa.errors import ProaError
 from proa.json import Json
@@ -13,10 +14,12 @@ from proa.json import Json
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The Secret as it stands in the cluster: what an Event about it needs, and what it holds or why it cannot."""
+    """The Secret as it stands in the cluster: what an Event about it needs, what it holds or why it cannot, and what is
+    asked of the leader, which is news even where all else stays as it was (`kube.watching.Known`)."""
 
     about: Json
     content: Material | ProaError
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,9 @@ Succession: TypeAlias = Adopt | Keep
 
 def seen(secret: Json) -> Seen:
     try:
-        return Seen(reference(secret), stored_material(secret))
+        return Seen(reference(secret), stored_material(secret), wish_of(secret))
     except ProaError as problem:
-        return Seen(reference(secret), problem)
+        return Seen(reference(secret), problem, wish_of(secret))
 
 
 def succession(

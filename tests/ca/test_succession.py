@@ -7,10 +7,16 @@ import pytest
 
 from ca.authority import new_intermediate, new_root
 from ca.material import Material
-from ca.stored import material_secret
+from ca.phases import WISH, Abort, written
+from ca.stored import ISSUER_SECRET, material_secret
 from ca.succession import Adopt, Keep, Seen, seen, succession
+from kube.resources import Key
+from kube.watching import Known
 from proa.errors import Refused
 from proa.identity import TrustDomain
+from proa.names import SYSTEM_NAMESPACE
+
+KEY = Key(SYSTEM_NAMESPACE, ISSUER_SECRET)
 
 
 def made(trust_domain: TrustDomain, clock: Any) -> Material:
@@ -87,3 +93,12 @@ def test_an_event_about_the_secret_carries_nothing_of_what_is_in_it(current: Mat
 def test_what_is_said_of_material_holds_no_key(current: Material) -> None:
     assert str(current).endswith(f"valid {current.issuer.issuing.validity}")
     assert "PrivateKey" not in repr(current)
+
+
+def test_what_an_admin_asks_of_the_leader_is_news_though_all_else_stays_as_it_was(current: Material) -> None:
+    secret: Any = material_secret(current)
+    asked: Any = {**secret, "metadata": {**secret["metadata"], "annotations": {WISH: written(Abort())}}}
+    known = Known[Seen]()
+    known.put(KEY, seen(secret), "1")
+    assert known.put(KEY, seen(asked), "2") == ((KEY, seen(asked)),)
+    assert known.put(KEY, seen(asked), "3") == ()
