@@ -27,10 +27,11 @@ from ca.profile import (
     leaf_validity,
     root_builder,
 )
-from ca.randomness import new_key, new_serial
+from ca.randomness import new_issuer_key, new_serial
 from proa.clock import Clock
 from proa.errors import Invalid
 from proa.identity import TrustDomain
+from proa.mesh import IssuerKey
 
 Serials: TypeAlias = Callable[[], int]
 """Answers a number no certificate of this authority has: 64 random bits or more, at most 159."""
@@ -83,16 +84,18 @@ def self_signed_authority(
     return CertificateAuthority(issuer, (root.issuing.certificate,), clock, lifetime)
 
 
-def new_root(trust_domain: TrustDomain, now: datetime) -> Issuer:
+def new_root(trust_domain: TrustDomain, now: datetime, kind: IssuerKey = IssuerKey.ECDSA_P256) -> Issuer:
     """A root with a new key, which signs itself."""
-    key = new_key()
+    key = new_issuer_key(kind)
     terms = Terms(key.public_key(), authority_validity(now, ROOT_LIFETIME), new_serial())
     return Issuer(issuing_certificate(root_builder(trust_domain, terms).sign(key, digest(key))), key)
 
 
-def new_intermediate(trust_domain: TrustDomain, root: Issuer, now: datetime) -> Issuer:
+def new_intermediate(
+    trust_domain: TrustDomain, root: Issuer, now: datetime, kind: IssuerKey = IssuerKey.ECDSA_P256
+) -> Issuer:
     """An issuer of leaves with a new key, below *root* and no longer valid than it."""
-    key, validity = new_key(), authority_validity(now, INTERMEDIATE_LIFETIME)
+    key, validity = new_issuer_key(kind), authority_validity(now, INTERMEDIATE_LIFETIME)
     validity = Validity(validity.not_before, min(validity.not_after, root.issuing.validity.not_after))
     builder = intermediate_builder(trust_domain, Terms(key.public_key(), validity, new_serial()), root.issuing)
     return Issuer(issuing_certificate(builder.sign(root.key, digest(root.key))), key)

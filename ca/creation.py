@@ -1,5 +1,6 @@
 """The first root and the first issuer of a cluster, and the next issuer: made, and stored as Secrets. Shell."""
 
+import asyncio
 from typing import Final
 
 from cryptography import x509
@@ -23,37 +24,40 @@ from proa.clock import Clock
 from proa.errors import Invalid
 from proa.identity import TrustDomain
 from proa.json import Json
+from proa.mesh import IssuerKey
 from proa.names import SYSTEM_NAMESPACE
 
+_KEY: Final = IssuerKey.ECDSA_P256
 _REMEDY: Final = (
     f"restore the Secret {ISSUER_SECRET} or {ROOT_SECRET}; or, to begin with a new root that no running pod trusts, "
     f"delete the ClusterTrustBundle {TRUST_BUNDLE_NAME}"
 )
 
 
-async def create(client: Client, trust_domain: TrustDomain, clock: Clock) -> None:
+async def create(client: Client, trust_domain: TrustDomain, clock: Clock, kind: IssuerKey = _KEY) -> None:
     """Both Secrets, as far as they are not there. The root comes first: who dies in between leaves no issuer whose
     root's key is lost, and who loses a race goes on with the winner's. Raises ProaError."""
-    roots = await stored_keys(client) or await _new_root(client, trust_domain, clock)
+    roots = await stored_keys(client) or await _new_root(client, trust_domain, clock, kind)
     # The Secret `proa-ca` may have been lost in the middle of a rotation: then leaves of both roots are alive, and the
     # one that is not published is not there yet, or not any more.
     published = await published_now(client)
     usable = tuple(root for root in roots if root.issuing.certificate in published) or roots
     trusted = tuple(root.issuing.certificate for root in usable)
-    material = Material(new_intermediate(trust_domain, usable[0], clock()), trusted)
+    issuer = await asyncio.to_thread(new_intermediate, trust_domain, usable[0], clock(), kind)
+    material = Material(issuer, trusted)
     try:
         await client.create(SECRETS, material_secret(material))
     except AlreadyExists:
         return
 
 
-async def renew(client: Client, trust_domain: TrustDomain, clock: Clock) -> Material:
+async def renew(client: Client, trust_domain: TrustDomain, clock: Clock, kind: IssuerKey = _KEY) -> Material:
     """A new intermediate below the same root, in the same Secret. Raises ProaError: where the root's key is not in
     `proa-ca-root`, where it is another root's, where somebody else changes the Secret at the same time."""
     secret = await client.get(SECRETS, ISSUER_SECRET, SYSTEM_NAMESPACE)
     material = stored_material(secret)
     root = key_of(material.root, await stored_keys(client))
-    renewed = Material(new_intermediate(trust_domain, root, clock()), material.roots)
+    renewed = Material(await asyncio.to_thread(new_intermediate, trust_domain, root, clock(), kind), material.roots)
     await client.replace(SECRETS, renewed_secret(secret, material_secret(renewed)))
     return renewed
 
@@ -82,11 +86,11 @@ async def root_secret(client: Client) -> Json:
         return None
 
 
-async def _new_root(client: Client, trust_domain: TrustDomain, clock: Clock) -> tuple[Issuer, ...]:
+async def _new_root(client: Client, trust_domain: TrustDomain, clock: Clock, kind: IssuerKey) -> tuple[Issuer, ...]:
     if await published_now(client):
         # A Secret lost by accident must not cost every running pod its trust in every other.
         raise Invalid("the authority's Secrets", "none, but pods that trust an earlier root", _REMEDY)
-    root = new_root(trust_domain, clock())
+    root = await asyncio.to_thread(new_root, trust_domain, clock(), kind)
     try:
         await client.create(SECRETS, roots_secret((root,)))
     except AlreadyExists:

@@ -1,5 +1,7 @@
 """Carries out the rotation of roots: reads what stands in the cluster, writes what `rotation` says next. Shell."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, assert_never
@@ -14,7 +16,7 @@ from ca.phases import Phase, name_of, record_of, recorded
 from ca.reports import Reports
 from ca.rotation import step
 from ca.standing import Standing, standing
-from ca.stored import material_secret, renewed_secret, roots_secret
+from ca.stored import material_secret, renewed_secret, roots_secret, stored_roots
 from ca.writes import Blocked, Decline, Enter, IssueUnder, KeepOnly, MakeRoot, Note, Wait, Write
 from kube.client import Client
 from kube.failures import Conflict
@@ -56,14 +58,14 @@ class Rotating:
                         self.reports.warn("RotationBlocked", reason)
                         return LOOK
                     case _:
-                        await self._write(action, read, TrustDomain(mesh.trust_domain))
+                        await self._write(action, read, mesh)
         except Conflict:
             return SOON
         except ProaError as error:
             self.reports.warn("RotationFailed", str(error))
         return SOON
 
-    async def _write(self, action: Write, read: Standing, trust_domain: TrustDomain) -> None:
+    async def _write(self, action: Write, read: Standing, mesh: MeshConfiguration) -> None:
         match action:
             case Note(longest):
                 record = msgspec.structs.replace(read.found.record, longest=longest)
@@ -73,14 +75,19 @@ class Rotating:
             case Enter(phase, roots, note):
                 await self._enter(read, Material(read.found.material.issuer, roots), phase, note)
             case IssueUnder(root, phase, note):
-                issuer = new_intermediate(trust_domain, key_of(root, read.held), self.clock())
+                issuer = await self._made(new_intermediate, mesh, key_of(root, stored_roots(read.root_secret)))
                 await self._enter(read, Material(issuer, read.found.material.roots), phase, note)
             case MakeRoot():
-                await self._keep(read, *read.held, new_root(trust_domain, self.clock()))
+                await self._keep(read, *stored_roots(read.root_secret), await self._made(new_root, mesh))
             case KeepOnly(root):
-                await self._keep(read, key_of(root, read.held))
+                await self._keep(read, key_of(root, stored_roots(read.root_secret)))
             case _:
                 assert_never(action)
+
+    async def _made(self, make: Callable[..., Issuer], mesh: MeshConfiguration, *below: Issuer) -> Issuer:
+        """In a thread, as keys of some kinds take their time."""
+        domain = TrustDomain(mesh.trust_domain)
+        return await asyncio.to_thread(make, domain, *below, self.clock(), mesh.certificate.issuer_key)
 
     async def _enter(self, read: Standing, material: Material, phase: Phase, note: str) -> None:
         record = msgspec.structs.replace(read.found.record, phase=phase)

@@ -76,11 +76,12 @@ class LiveMaterial:
             await waited(stopping, self._news, _PAUSE * (1 + random.random()))  # noqa: S311 - spreads replicas
 
     async def _create(self) -> None:
-        if self._configuration.current is None:
+        mesh = self._configuration.current
+        if mesh is None:
             self.problem = f"the Secret {ISSUER_SECRET} is absent; it is made once the configuration is known"
             return
         try:
-            await create(self._client, _trust_domain(self._configuration.current), self._clock)
+            await create(self._client, _trust_domain(mesh), self._clock, mesh.certificate.issuer_key)
         except ProaError as error:
             self.problem = f"the Secret {ISSUER_SECRET} cannot be created: {error}"
             self._reports.warn("CreationFailed", self.problem)

@@ -91,6 +91,18 @@ def stored_roots(secret: Json) -> tuple[Issuer, ...]:
     return tuple(found)
 
 
+def root_certificates(secret: Json) -> tuple[x509.Certificate, ...]:
+    """As `stored_roots`, without so much as reading a key: what there is to decide needs none. Raises Refused."""
+    values, problems = _values(secret), Problems()
+    found: list[x509.Certificate] = []
+    for place in (CERTIFICATES, OTHER_CERTIFICATE):
+        if place in values or place == CERTIFICATES:
+            with problems.collected():
+                found.append(_certificates(values, place)[0])
+    problems.refuse(f"the Secret {ROOT_SECRET}")
+    return tuple(found)
+
+
 def material_secret(material: Material) -> Json:
     """The Secret `proa-ca` for *material*. Never log it."""
     issuer = material.issuer

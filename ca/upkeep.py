@@ -17,6 +17,7 @@ from kube.configuration import LiveConfiguration
 from proa.clock import Clock
 from proa.errors import ProaError
 from proa.identity import TrustDomain
+from proa.mesh import MeshConfiguration
 
 
 class Upkeep:
@@ -68,7 +69,7 @@ class Upkeep:
         """Renew what is due; what comes to its end all the same is told."""
         now, mesh = self._clock(), self._configuration.current
         if mesh and isinstance(renewal(now, material), Renew):
-            renewed = await self._renew(TrustDomain(mesh.trust_domain), material)
+            renewed = await self._renew(mesh, material)
             self._metrics.renewal_blocked(blocked=not renewed)
             if renewed:
                 return
@@ -79,9 +80,10 @@ class Upkeep:
         for alarm in found:
             self._reports.warn("EndsSoon", str(alarm))
 
-    async def _renew(self, trust_domain: TrustDomain, material: Material) -> bool:
+    async def _renew(self, mesh: MeshConfiguration, material: Material) -> bool:
         try:
-            renewed = await renew(self._client, trust_domain, self._clock)
+            domain = TrustDomain(mesh.trust_domain)
+            renewed = await renew(self._client, domain, self._clock, mesh.certificate.issuer_key)
         except ProaError as error:
             end = material.issuer.issuing.validity.not_after
             self._reports.warn("RenewalFailed", f"the issuer, which ends at {end:%Y-%m-%dT%H:%M:%SZ}: {error}")

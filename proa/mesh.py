@@ -164,11 +164,23 @@ class Init(Section, frozen=True):
         _check_image(self.image)
 
 
+class IssuerKey(StrEnum):
+    """Of roots and intermediates that Proa makes itself: what every sidecar verifies (docs/decisions/0006)."""
+
+    ECDSA_P256 = "ecdsa-p256"
+    ECDSA_P384 = "ecdsa-p384"
+    RSA_2048 = "rsa-2048"
+    RSA_3072 = "rsa-3072"
+    RSA_4096 = "rsa-4096"
+
+
 class Certificate(Section, frozen=True):
     """Workload certificates."""
 
     lifetime_seconds: Annotated[int, Meta(ge=_SHORTEST_CERTIFICATE, le=_LONGEST_CERTIFICATE)] = 86400
     """One hour to 91 days: what the API server takes in a PodCertificateRequest (Kubernetes 1.37)."""
+    issuer_key: IssuerKey = IssuerKey.ECDSA_P256
+    """Of the next intermediate and the next root; those that there are stay as they are."""
 
 
 class NoDiscovery(Section, frozen=True, tag_field="kind", tag="none"):

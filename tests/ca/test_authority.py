@@ -13,11 +13,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ca.authority import CertificateAuthority, Issuer, self_signed_authority
+from ca.authority import CertificateAuthority, Issuer, new_intermediate, new_root, self_signed_authority
 from ca.bundle import credential_bundle
 from ca.certificates import Chain, issued_by, issuing_certificate
 from ca.csr import CsrRejected, stub_request
+from ca.examination import key_kind
 from ca.inspection import LeafUnfit
+from ca.lint import faults
 from ca.profile import (
     IssuerNotValid,
     LifetimeRefused,
@@ -31,6 +33,7 @@ from ca.randomness import new_key, new_serial
 from proa.clock import Clock
 from proa.errors import Invalid, Refused
 from proa.identity import TrustDomain, WorkloadIdentity, parsed_identity
+from proa.mesh import IssuerKey
 
 SHARED_FIXTURES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 """The fixtures of these properties are values that an example cannot change."""
@@ -90,6 +93,21 @@ def test_nothing_but_the_key_of_a_request_reaches_the_leaf(
     assert leaf.public_key() == key.public_key()
     assert uris(leaf) == [identity.uri]
     assert not any(word.encode() in der for word in (common_name, uri, "smuggled"))
+
+
+@pytest.mark.parametrize("kind", IssuerKey)
+def test_roots_and_intermediates_are_made_with_each_kind_of_key(
+    trust_domain: TrustDomain, clock: Any, csr: bytes, identity: WorkloadIdentity, kind: IssuerKey
+) -> None:
+    root = new_root(trust_domain, clock(), kind)
+    issuer = new_intermediate(trust_domain, root, clock(), kind)
+    made = CertificateAuthority(issuer, (root.issuing.certificate,), clock)
+    for each in (root.issuing.certificate, issuer.issuing.certificate):
+        assert key_kind(each).replace(" ", "-").replace("P-", "P").lower() == kind
+        assert faults(each) == ()
+    assert made.sign(csr, WorkloadLeaf(identity)).leaf.signature_hash_algorithm.name == (  # type: ignore[union-attr]
+        "sha384" if kind is IssuerKey.ECDSA_P384 else "sha256"
+    )
 
 
 def test_a_workload_leaf_is_good_for_a_day_from_a_minute_ago(

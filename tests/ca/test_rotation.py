@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from ca.certificates import fingerprint, validity
 from ca.creation import create
+from ca.examination import key_kind
+from ca.lint import faults
 from ca.material import Material
 from ca.phases import Abort, Advance, Announced, Renewing, Settling, Start
 from ca.rotation import MARGIN, due
 from ca.stored import material_secret, renewed_secret
+from proa.mesh import IssuerKey
 from support.rotated import DOMAIN, Cluster
 
 HOUR = timedelta(hours=1)
@@ -116,6 +119,17 @@ def test_the_next_root_issues_nothing_while_it_is_no_longer_published(cluster: C
     cluster.publish()
     cluster.look()
     assert cluster.phase == "settling", "and the wait begins anew"
+
+
+@pytest.mark.parametrize("kind", [IssuerKey.ECDSA_P384, IssuerKey.RSA_2048])
+def test_another_kind_of_key_is_the_next_generations(cluster: Cluster, kind: IssuerKey) -> None:
+    cluster.deliver(0)
+    cluster.kind = kind
+    cluster.wish(Start())
+    until_it_rests(cluster)
+    for each in (cluster.material.root, cluster.material.issuer.issuing.certificate):
+        assert key_kind(each).replace(" ", "-").replace("P-", "P").lower() == kind
+        assert faults(each) == ()
 
 
 def test_a_configuration_that_was_lowered_shortens_no_leaf_that_is_out(cluster: Cluster) -> None:
@@ -258,9 +272,13 @@ def test_an_issuer_secret_lost_in_the_middle_comes_back_with_both_roots(cluster:
     until_it_rests(cluster)
 
 
+# What may happen, as methods of the cluster and their arguments.
 events = st.one_of(
-    st.tuples(st.just("pass"), st.integers(1, 40 * 60).map(lambda minutes: minutes * MINUTE)),
-    st.tuples(st.just("look"), st.one_of(st.integers(0, 5), st.just(-1)), st.booleans()),
+    st.tuples(st.just("passes"), st.integers(1, 40 * 60).map(lambda minutes: minutes * MINUTE)),
+    st.tuples(st.just("look")),
+    st.tuples(st.sampled_from(["dies_before", "dies_after"]), st.integers(0, 5)),
+    st.tuples(st.just("race"), st.integers(2, 3)),
+    st.tuples(st.just("trouble"), st.lists(st.sampled_from([0, 0, 409, 410, 429, 500, 503]), max_size=9)),
     st.tuples(st.just("renew"), st.integers(-1, 0)),
     st.tuples(st.just("publish"), st.integers(0, 10).map(lambda minutes: minutes * MINUTE)),
     st.tuples(
@@ -270,52 +288,48 @@ events = st.one_of(
         st.integers(0, 2).map(lambda minutes: minutes * MINUTE),
     ),
     st.tuples(st.just("wish"), st.sampled_from([Start(), Start(), Abort()])),
-    st.tuples(st.just("life"), st.sampled_from([HOUR, 24 * HOUR, 100 * HOUR])),
+    st.tuples(st.just("configures"), st.sampled_from([HOUR, 24 * HOUR, 100 * HOUR])),
 )
 
 
-def happen(cluster: Cluster, event: tuple[Any, ...]) -> None:
-    match event:
-        case ("pass", time):
-            cluster.passes(time)
-        case ("look", lives, loses):
-            cluster.look(lives, loses_answers=loses)
-        case ("renew", lives):
-            cluster.renew(lives)
-        case ("publish", lag):
-            cluster.publish(lag)
-        case ("deliver", pod, lag, kubelets):
-            cluster.deliver(pod, lag, kubelets)
-        case ("wish", wish):
-            cluster.wish(wish)
-        case ("life", life):
-            cluster.life = life
-            # A configuration wakes the leader, who notes a longer life before anything else.
-            cluster.look()
-
-
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(events, max_size=40))
 def test_whatever_happens_no_handshake_fails_and_the_rotation_comes_to_its_end(history: list[tuple[Any, ...]]) -> None:
     cluster = Cluster()
     for event in [("deliver", 0, timedelta(0), timedelta(0)), *history]:
-        happen(cluster, event)
+        name, *arguments = event
+        getattr(cluster, name)(*arguments)
         cluster.handshakes()
     until_it_rests(cluster)
 
 
-@pytest.mark.parametrize("loses_answers", [False, True])
-def test_a_leader_that_dies_at_each_write_in_turn_is_carried_on_from(loses_answers: bool) -> None:
+def test_three_that_lead_at_once_make_one_rotation(cluster: Cluster) -> None:
+    old = cluster.material.root
+    cluster.deliver(0)
+    cluster.wish(Start())
+    for hour in range(60):
+        cluster.race(3)
+        cluster.publish()
+        cluster.deliver(hour % 3, kubelets=2 * MINUTE)
+        cluster.handshakes()
+        assert len(cluster.material.roots) <= 2
+        cluster.passes(HOUR)
+    assert cluster.phase == "resting"
+    assert cluster.material.roots == cluster.keys != (old,)
+
+
+@pytest.mark.parametrize("when", ["dies_before", "dies_after"])
+def test_a_leader_that_dies_at_each_write_in_turn_is_carried_on_from(when: str) -> None:
     cluster = Cluster()
     cluster.deliver(0)
     cluster.wish(Start())
     deaths = 0
     for hour in range(200):
-        deaths += not cluster.look(0, loses_answers=loses_answers)
-        if loses_answers or hour % 2:
+        deaths += not getattr(cluster, when)(0)
+        if when == "dies_after" or hour % 2:
             cluster.publish(LAG)
         else:
-            cluster.look(1)
+            cluster.dies_before(1)
         cluster.deliver(hour % 3, lag=LAG, kubelets=2 * MINUTE)
         cluster.handshakes()
         cluster.passes(HOUR)

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from proa.errors import Invalid, Refused
 from proa.mesh import (
     AccessLog,
+    Certificate,
     FileDiscovery,
     IpFamily,
+    IssuerKey,
     LogLevel,
     MeshConfiguration,
     NoDiscovery,
@@ -45,6 +47,7 @@ INNER = (
     "resources",
     "requests",
     "lifetimeSeconds",
+    "issuerKey",
 )
 texts = st.text(
     st.characters(codec="utf-8", exclude_characters="\x00\x7f\ufeff", exclude_categories=["Cc", "Cs", "Cn"])
@@ -125,7 +128,7 @@ proxy:
   accessLog: "off"
   resources: {requests: {cpu: "2"}, limits: {example.com/gpu: "1"}}
 init: {image: other, resources: {limits: {memory: 1.5Gi}}}
-certificate: {lifetimeSeconds: 3600}
+certificate: {lifetimeSeconds: 3600, issuerKey: rsa-3072}
 discovery: {kind: files, configMap: mesh.files}
 neverInjectNamespaces: []
 """
@@ -140,7 +143,7 @@ neverInjectNamespaces: []
     assert read.vocabulary is Vocabulary.ISTIO
     assert (read.trust_domain, read.peer_tls, read.ip_family) == ("example.org", PeerTls.STRICT, IpFamily.IPV4)
     assert (read.init.image, read.init.resources) == ("other", Resources(limits={"memory": "1.5Gi"}))
-    assert read.certificate.lifetime_seconds == 3600
+    assert read.certificate == Certificate(lifetime_seconds=3600, issuer_key=IssuerKey.RSA_3072)
     assert read.discovery == FileDiscovery(config_map="mesh.files")
     assert read.never_inject_namespaces == ()
 
@@ -237,7 +240,7 @@ colour: red
             "certificate: {lifetimeSeconds: 1e4}",
             "certificate.lifetimeSeconds: found 10000.0, allowed: a whole number from 3600 to 7862400",
         ),
-        ("certificate: {days: 1}", "certificate.days: found an unknown key, allowed: lifetimeSeconds"),
+        ("certificate: {days: 1}", "certificate.days: found an unknown key, allowed: lifetimeSeconds, issuerKey"),
     ],
 )
 def test_a_mistake_reads_well(document: str, told: str) -> None:

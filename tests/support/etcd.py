@@ -3,6 +3,7 @@
 For many histories in a row, which a server would take seconds for.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -21,12 +22,14 @@ class Died(BaseException):
 
 class Etcd:
     """*lives* is how many more writes succeed; the one after is done and not answered if *loses_answers*, else it is
-    not done. Negative: any number."""
+    not done. Negative: any number. *troubles* are the statuses with which the next calls are refused, 0 for none.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
         self.address = "https://etcd.test"
         self.lives, self.loses_answers = -1, False
+        self.troubles: list[int] = []
         self._version = 0
 
     def put(self, item: Any) -> None:
@@ -36,7 +39,10 @@ class Etcd:
         return self.objects.get(unquote(place(resource, Key(namespace, name))))
 
     async def send(self, call: Call) -> Answer:
-        return self.answer(call)
+        # Others have their turn, as on a wire.
+        await asyncio.sleep(0)
+        trouble = self.troubles.pop(0) if self.troubles else 0
+        return _refusal(trouble, "Trouble") if trouble else self.answer(call)
 
     def answer(self, call: Call) -> Answer:
         body: Any = call.body

@@ -4,6 +4,7 @@ Only the API server's store is a stand-in; what writes to it is the product.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,13 +24,13 @@ from ca.phases import Record, Wish, name_of, record_of, wish_of, written
 from ca.profile import IssuerNotValid, WorkloadLeaf
 from ca.reports import Reports
 from ca.rotating import Rotating
-from ca.stored import stored_material, stored_roots
+from ca.stored import root_certificates, stored_material
 from ca.trust import TRUST_BUNDLE_NAME, trust_bundle, trusted_roots
 from kube.client import Client
 from kube.resources import CLUSTER_TRUST_BUNDLES, SECRETS
 from proa.errors import ProaError
 from proa.identity import TrustDomain, WorkloadIdentity
-from proa.mesh import Certificate, MeshConfiguration
+from proa.mesh import Certificate, IssuerKey, MeshConfiguration
 from support.etcd import Died, Etcd
 
 DOMAIN = TrustDomain("cluster.local")
@@ -50,6 +51,7 @@ class Pod:
 class Cluster:
     now: datetime = BEGIN
     life: timedelta = timedelta(hours=24)
+    kind: IssuerKey = IssuerKey.ECDSA_P256
     etcd: Etcd = field(default_factory=Etcd)
     pods: list[Pod] = field(default_factory=list)
     _materials: list[tuple[datetime, Material]] = field(default_factory=list)
@@ -88,8 +90,7 @@ class Cluster:
 
     @property
     def keys(self) -> tuple[x509.Certificate, ...]:
-        held = stored_roots(self.etcd.get(SECRETS, "proa-ca-root", "proa-system"))
-        return tuple(each.issuing.certificate for each in held)
+        return root_certificates(self.etcd.get(SECRETS, "proa-ca-root", "proa-system"))
 
     @property
     def published(self) -> tuple[x509.Certificate, ...]:
@@ -112,13 +113,43 @@ class Cluster:
         self.etcd.put(trust_bundle(_as_of(self._materials, self.now - lag)))
         self._bundles.append((self.now, self.published))
 
-    def look(self, lives: int = -1, *, loses_answers: bool = False) -> bool:
-        """A leader's look, which may die at its write number *lives*. Whether it lived."""
-        return self._lived(self._rotating().look(self.mesh), lives, loses_answers=loses_answers)
+    def look(self) -> None:
+        """A leader's."""
+        self._lived(self._rotating().look(self.mesh))
 
-    def renew(self, lives: int = -1) -> bool:
-        """The intermediate below the root that issues."""
-        return self._lived(renew(self.client, DOMAIN, self.clock), lives)
+    def dies_before(self, write: int) -> bool:
+        """A leader that dies when it would write for the time number *write*. Whether it lived."""
+        self.etcd.lives, self.etcd.loses_answers = write, False
+        return self._lived(self._rotating().look(self.mesh))
+
+    def dies_after(self, write: int) -> bool:
+        """As `dies_before`, when the API server has taken that write."""
+        self.etcd.lives, self.etcd.loses_answers = write, True
+        return self._lived(self._rotating().look(self.mesh))
+
+    def trouble(self, statuses: list[int]) -> None:
+        """A leader whose next calls get these answers."""
+        self.etcd.troubles = list(statuses)
+        self.look()
+        self.etcd.troubles = []
+
+    def configures(self, life: timedelta) -> None:
+        """A configuration wakes the leader, who notes a longer life before anything else."""
+        self.life = life
+        self.look()
+
+    def race(self, leaders: int) -> None:
+        """As many at once as no election would let."""
+
+        async def all_at_once() -> None:
+            await asyncio.gather(*(self._rotating().look(self.mesh) for _ in range(leaders)))
+
+        self._lived(all_at_once())
+
+    def renew(self, write: int = -1) -> bool:
+        """The intermediate below the root that issues; *write* as in `dies_before`."""
+        self.etcd.lives, self.etcd.loses_answers = write, False
+        return self._lived(renew(self.client, DOMAIN, self.clock))
 
     def deliver(self, index: int, lag: timedelta = timedelta(0), kubelets: timedelta = timedelta(0)) -> None:
         """A leaf for a pod, new or renewed, by a replica that is *lag* behind on a node that is *kubelets* behind."""
@@ -140,13 +171,13 @@ class Cluster:
 
     @property
     def mesh(self) -> MeshConfiguration:
-        return MeshConfiguration(certificate=Certificate(lifetime_seconds=int(self.life.total_seconds())))
+        seconds = int(self.life.total_seconds())
+        return MeshConfiguration(certificate=Certificate(lifetime_seconds=seconds, issuer_key=self.kind))
 
     def _rotating(self) -> Rotating:
         return Rotating(self.client, self.clock, Metrics(), Reports(self.client, self.clock))
 
-    def _lived(self, work: Any, lives: int, *, loses_answers: bool = False) -> bool:
-        self.etcd.lives, self.etcd.loses_answers = lives, loses_answers
+    def _lived(self, work: Coroutine[Any, Any, Any]) -> bool:
         try:
             asyncio.run(work)
         except (Died, ProaError):
