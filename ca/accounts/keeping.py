@@ -102,9 +102,9 @@ class Keeping:
         chance = random.random()  # noqa: S311 - spreads looks
         try:
             await self._tend(key.name)
-        except ProaError as error:
+        except Exception as error:  # noqa: BLE001 - a Secret that no code foresaw must not keep the others from theirs
             self._failing.add(key.name)
-            self._around.reports.warn("SecretsNotKept", _words(key.name, error))
+            self._tell(key.name, error)
             self._backlog.retry(key, _now(), chance)
         else:
             self._failing.discard(key.name)
@@ -113,6 +113,12 @@ class Keeping:
             self._backlog.forget(key)
             self._backlog.offer(key, _now() + later)
         self._around.metrics.failing(len(self._failing))
+
+    def _tell(self, namespace: str, error: Exception) -> None:
+        if isinstance(error, ProaError):
+            self._around.reports.warn("SecretsNotKept", _words(namespace, error))
+        else:
+            structlog.get_logger("ca").error("secrets not kept", namespace=namespace, exc_info=error)
 
     async def _tend(self, namespace: str) -> None:
         authority = self._around.material.authority
@@ -124,9 +130,8 @@ class Keeping:
         state = State(namespace, accounts, tuple(map(kept, found)), domain, vocabulary, authority.roots)
         steps = secrets_due(state, self._around.clock())
         done = await asyncio.gather(*(self._do(step, namespace, authority) for step in steps), return_exceptions=True)
-        failures = [each for each in done if isinstance(each, BaseException)]
-        if failures:
-            raise failures[0]
+        for failure in filter(None, done):
+            raise failure
 
     async def _do(self, step: Step, namespace: str, authority: CertificateAuthority) -> None:
         async with self._room:

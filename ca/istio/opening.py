@@ -75,6 +75,9 @@ class Opening:
     async def _opened(self, closing: asyncio.Event) -> Server | None:
         """None if *closing* came before there was a certificate to show."""
         while not closing.is_set():
+            if self._around.material.authority is None:
+                await waited(closing, self._issuers)
+                continue
             try:
                 server = Server(self._issuance.answer, self._credential, self._addresses)
             except ProaError as error:

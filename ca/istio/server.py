@@ -33,6 +33,9 @@ LARGEST_HEADERS: Final = 32 * 1024
 CONNECTIONS: Final = 4096
 CALLS: Final = 1024
 """Under way at once; what is beyond is put off with RESOURCE_EXHAUSTED."""
+OPEN: Final = 8 * CALLS
+"""The same with those whose request is not there yet."""
+_BUSY: Final = Refuse(Code.RESOURCE_EXHAUSTED, "Busy", "too many calls at once", 1.0)
 _GRACE: Final = 5.0
 _LIMITS: Final = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
@@ -68,7 +71,7 @@ class Server:
     ) -> None:
         self._answer, self._patience = answer, patience
         options = (*_LIMITS, ("grpc.server_handshake_timeout_ms", int(patience.handshake * 1000)))
-        self._server, self._under_way = grpc.aio.server(options=options), 0
+        self._server, self._open, self._under_way = grpc.aio.server(options=options), 0, 0
         # As a stream of one message, so that the time for it can be bounded: on the wire it is the same.
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(self._called)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
@@ -86,13 +89,15 @@ class Server:
 
     async def _called(self, _: object, context: Any) -> bytes:
         # Counted here: the library's own limit cancels some of the calls beyond it, without a word (seen on 1.85).
-        if self._under_way >= CALLS:
-            await _abort(context, Refuse(Code.RESOURCE_EXHAUSTED, "Busy", "too many calls at once", 1.0))
-        self._under_way += 1
+        if self._open >= OPEN:
+            await _abort(context, _BUSY)
+        self._open += 1
         try:
-            answer = await self._answered(await self._read(context), context)
+            message = await self._read(context)
+            # Not before the request is there: a client that still sends may see its call cancelled, and not the answer.
+            answer = await self._answered(message, context) if self._under_way < CALLS else _BUSY
         finally:
-            self._under_way -= 1
+            self._open -= 1
         if isinstance(answer, Refuse):
             await _abort(context, answer)
         return answer
@@ -109,11 +114,14 @@ class Server:
         return cast("bytes", message)
 
     async def _answered(self, message: bytes, context: Any) -> bytes | Refuse:
+        self._under_way += 1
         try:
             return await self._answer(_call(message, context))
         except Exception:  # noqa: BLE001 - a request that no code foresaw must not tell its caller what went wrong
             _LOG.exception("not answered")
             return Refuse(Code.INTERNAL, "Bug", "internal")
+        finally:
+            self._under_way -= 1
 
 
 _LOG: Final = structlog.get_logger("ca")

@@ -21,6 +21,8 @@ LONGEST: Final = 16 * 1024
 """Characters of a token; those of Kubernetes 1.37 have about 1200."""
 _SCHEMES: Final = ("Bearer ", "Istio ")
 _USER: Final = "system:serviceaccount"
+_GROUP: Final = "system:serviceaccounts"
+"""Given by the authenticator of service account tokens alone, whatever name another one gives its users."""
 _CLAIM: Final = "authentication.kubernetes.io/"
 _SKEW: Final = timedelta(minutes=1)
 """By which our clock may go ahead of the API server's."""
@@ -43,6 +45,7 @@ class _Claims(msgspec.Struct, frozen=True):
 class _User(msgspec.Struct, frozen=True):
     username: str = ""
     uid: str = ""
+    groups: tuple[str, ...] = ()
     extra: dict[str, tuple[str, ...]] = {}
 
 
@@ -107,7 +110,7 @@ def proven(answer: Json, audiences: Sequence[str]) -> PodToken | Refuse:
     if not set(status.audiences) & set(audiences):
         return _unknown("OtherAudience")
     match status.user.username.rsplit(":", 2):
-        case [scheme, namespace, account] if scheme == _USER and namespace and account:
+        case [scheme, namespace, account] if scheme == _USER and namespace and account and _GROUP in status.user.groups:
             return _pod(status.user, namespace, account)
         case _:
             return _unknown("NotAServiceAccount")

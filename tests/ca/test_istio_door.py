@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.verification import PolicyBuilder, Store
 from structlog.testing import capture_logs
 
 from ca.authority import self_signed_authority
+from ca.certificates import Validity, pem
 from ca.csr import stub_request
 from ca.istio.limits import Rate
 from ca.istio.quota import Rates
-from ca.profile import WorkloadLeaf
+from ca.profile import Terms, WorkloadLeaf, leaf_builder
 from kube.client import Client, connected
 from proa.clock import system_clock
 from proa.identity import TrustDomain, parsed_identity
@@ -312,6 +315,26 @@ async def test_the_port_for_certificates_shakes_hands_with_no_stranger(cluster: 
         error = await agent.refused(pem_request())
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert running.count("OK", "Signed") == 0
+    assert cluster.reviewed == []
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"), [(-timedelta(minutes=1), grpc.StatusCode.UNAVAILABLE), (timedelta(hours=1), grpc.StatusCode.OK)]
+)
+async def test_a_certificate_that_has_expired_shakes_no_hands(
+    cluster: Cluster, running: Running, ends: timedelta, code: grpc.StatusCode
+) -> None:
+    authority = running.material.authority
+    assert authority is not None
+    key, now = ec.generate_private_key(ec.SECP256R1()), system_clock().replace(microsecond=0)
+    lived = Validity(now - timedelta(hours=2), now + ends)
+    builder = leaf_builder(
+        WorkloadLeaf(parsed_identity(IDENTITY)), Terms(key.public_key(), lived, 7), authority.issuer.issuing
+    )
+    leaf = builder.sign(authority.issuer.key, SHA256())
+    chain = pem(leaf, *authority.issuer.certificates).encode()
+    async with running.agent(Credential(private(key), chain)) as agent:
+        assert await agent.code() is code
     assert cluster.reviewed == []
 
 

@@ -33,7 +33,13 @@ def token(**claims: Any) -> str:
 
 def review(*, authenticated: bool = True, audiences: Any = ("istio-ca",), **user: Any) -> Any:
     extra = {f"authentication.kubernetes.io/{key}": value for key, value in user.pop("extra", EXTRA).items()}
-    known = {"username": "system:serviceaccount:shop:web", "uid": "account-1", "groups": [], "extra": extra, **user}
+    known = {
+        "username": "system:serviceaccount:shop:web",
+        "uid": "account-1",
+        "groups": ["system:serviceaccounts"],
+        "extra": extra,
+        **user,
+    }
     return {"status": {"authenticated": authenticated, "user": known, "audiences": list(audiences)}}
 
 
@@ -52,6 +58,7 @@ def test_a_review_names_the_pod_its_account_and_its_node() -> None:
         (review(username="system:node:node-1"), "NotAServiceAccount"),
         (review(username="system:serviceaccount:a:b:c"), "NotAServiceAccount"),
         (review(username="system:serviceaccount::web"), "NotAServiceAccount"),
+        (review(groups=["system:authenticated"]), "NotAServiceAccount"),
         (review(extra={}), "TokenNotBound"),
         (review(extra={**EXTRA, "pod-uid": []}), "TokenNotBound"),
         (review(extra={**EXTRA, "pod-uid": ["a", "b"]}), "TokenNotBound"),
@@ -130,7 +137,7 @@ def test_in_no_stretch_of_time_more_pass_than_the_rate_allows(burst: int, asking
         if wait == 0.0:
             passed.append((key, now))
         else:
-            assert 0 < wait <= 1.0
+            assert 0 < wait <= 1.0 + 1e-6
     for key in "ab":
         times = [when for who, when in passed if who == key]
         for first in range(len(times)):

@@ -112,6 +112,7 @@ class Cluster(Requests):
         user = {
             "username": f"system:serviceaccount:{namespace}:{account}",
             "uid": f"uid-of-{account}",
+            "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"],
             "extra": {}
             if more.get("silent")
             else {f"authentication.kubernetes.io/{key}": [value] for key, value in extra.items()},
