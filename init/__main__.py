@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from init import kernel
 from init.flags import Compare, Help, Install, Prove, Remove, Verify, request, usage
 from init.nameservers import of_pod
+from init.refusals import refusal
 from init.report import REMOVED_TEXT, applied_json, applied_text, said
 from init.rules import TABLE
+from init.sources import PREFIX, arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,15 +22,37 @@ if TYPE_CHECKING:
     from proa.errors import ProaError
 
 
+_LONGEST_FILE = 2**20
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what *argv* asks. 0: done. 1: the kernel refused, and nothing was changed. 2: the request makes no sense."""
     try:
-        asked = request(sys.argv[1:] if argv is None else argv, of_pod)
+        asked = request(_arguments(sys.argv[1:] if argv is None else argv), of_pod)
         sys.stdout.write(usage() if isinstance(asked, Help) else _outcome(asked))
     except _proa_error() as error:
         sys.stderr.write(f"proa-init: {error}\n")
         return 2 if error.code == "refused" else 1
     return 0
+
+
+def _arguments(given: Sequence[str]) -> Sequence[str]:
+    """*given* with what the environment and the file say; or, of Istio's, the same in our words. Raises Refused."""
+    if given[:1] == ["--istio"]:
+        from init.istio import translated  # noqa: PLC0415 - few pods come from there
+
+        return translated(given[1:], os.environ)
+    return arguments(given, os.environ, _file(os.environ.get(f"{PREFIX}FILE", "")))
+
+
+def _file(path: str) -> str:
+    if not path:
+        return ""
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes 8 ms
+            return file.read(_LONGEST_FILE)
+    except (OSError, UnicodeDecodeError) as error:
+        raise refusal("the settings", [(f"{PREFIX}FILE", path, f"a file that can be read: {error}")]) from error
 
 
 def _outcome(asked: Request) -> str:
