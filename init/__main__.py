@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from init import kernel
-from init.flags import Help, Install, Remove, request, usage
+from init.flags import Compare, Help, Install, Prove, Remove, Verify, request, usage
 from init.nameservers import of_pod
-from init.report import REMOVED_TEXT, applied_json, applied_text, json_line
+from init.refusals import refusal
+from init.report import REMOVED_TEXT, applied_json, applied_text, said
 from init.rules import TABLE
+from init.sources import PREFIX, arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from init.flags import Request
+    from init.interception import Interception
     from proa.errors import ProaError
+
+
+_LONGEST_FILE = 2**20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what *argv* asks. 0: done. 1: the kernel refused, and nothing was changed. 2: the request makes no sense."""
     try:
-        asked = request(sys.argv[1:] if argv is None else argv, of_pod)
+        asked = request(_arguments(sys.argv[1:] if argv is None else argv), of_pod)
         sys.stdout.write(usage() if isinstance(asked, Help) else _outcome(asked))
     except _proa_error() as error:
         sys.stderr.write(f"proa-init: {error}\n")
@@ -29,25 +36,69 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _arguments(given: Sequence[str]) -> Sequence[str]:
+    """*given* with what the environment and the file say; or, of Istio's, the same in our words. Raises Refused."""
+    if given[:1] == ["--istio"]:
+        from init.istio import translated  # noqa: PLC0415 - few pods come from there
+
+        return translated(given[1:], os.environ)
+    return arguments(given, os.environ, _file(os.environ.get(f"{PREFIX}FILE", "")))
+
+
+def _file(path: str) -> str:
+    if not path:
+        return ""
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes 8 ms
+            return file.read(_LONGEST_FILE)
+    except (OSError, UnicodeDecodeError) as error:
+        raise refusal("the settings", [(f"{PREFIX}FILE", path, f"a file that can be read: {error}")]) from error
+
+
 def _outcome(asked: Request) -> str:
-    if asked.dry_run:
-        return _script(asked)
+    output, backend = asked.output, asked.backend
     match asked.action:
+        case Install(wanted) if asked.dry_run:
+            text = kernel.scripts(wanted, backend)
+            return said(output, text, action="none", script=text)
+        case Remove() if asked.dry_run:
+            text = kernel.removals(backend)
+            return said(output, text, action="none", script=text)
         case Install(wanted):
-            applied = kernel.apply(wanted, asked.backend)
-            return applied_json(wanted, applied) if asked.output == "json" else applied_text(wanted, applied)
+            applied = kernel.apply(wanted, backend)
+            return applied_json(wanted, applied) if output == "json" else applied_text(wanted, applied)
         case Remove():
-            kernel.remove(asked.backend)
-            return json_line(action="removed", table=TABLE) if asked.output == "json" else REMOVED_TEXT
+            kernel.remove(backend)
+            return said(output, REMOVED_TEXT, action="removed", table=TABLE)
+        case _:
+            return _looked_at(asked.action, asked)
 
 
-def _script(asked: Request) -> str:
-    match asked.action:
-        case Install(wanted):
-            text = kernel.scripts(wanted, asked.backend)
-        case Remove():
-            text = kernel.removals(asked.backend)
-    return json_line(action="none", script=text) if asked.output == "json" else text
+def _looked_at(action: Compare | Verify | Prove, asked: Request) -> str:
+    """What changes nothing."""
+    match action:
+        case Compare(wanted):
+            found = kernel.differences(wanted, asked.backend)
+            text = "".join(f"{line}\n" for line in found) or "nothing would change\n"
+            return said(asked.output, text, action="none", differences=found)
+        case Verify(wanted):
+            kernel.verify(wanted, asked.backend)
+            return said(asked.output, "all is as asked for\n", action="verified")
+        case Prove(wanted):
+            names = _proved(wanted)
+            text = "".join(f"as it should be: {name}\n" for name in names)
+            return said(asked.output, text, action="proved", connections=names)
+
+
+def _proved(wanted: Interception) -> tuple[str, ...]:
+    """The names of what arrived where it should, which is all. Raises NotProved."""
+    from init.failures import unproved  # noqa: PLC0415 - only who asks for proof pays for it
+    from init.proving import prove  # noqa: PLC0415 - likewise
+
+    shown = prove(wanted)
+    if failed := tuple(f"{each.name}: {each.words}" for each in shown if each.words):
+        raise unproved(failed)
+    return tuple(each.name for each in shown)
 
 
 def _proa_error() -> type[ProaError]:

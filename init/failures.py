@@ -72,6 +72,22 @@ class TableDiffers(KernelRefused):
     remedy: ClassVar[str] = "something else edits what is Proa's, or this program and kernel are not known to it"
 
 
+@dataclass(eq=False)
+class NotProvable(KernelRefused):
+    """Connections could not be tried."""
+
+    code: ClassVar[str] = "not_provable"
+    remedy: ClassVar[str] = "prove as root, before the proxy starts: its ports are listened at meanwhile"
+
+
+@dataclass(eq=False)
+class NotProved(KernelRefused):
+    """Connections did not arrive where the settings say: *found* names each."""
+
+    code: ClassVar[str] = "not_proved"
+    remedy: ClassVar[str] = "compare with --verify what the kernel holds; other rules of the namespace may come first"
+
+
 _ANSWERS: Final[tuple[tuple[str, type[KernelRefused]], ...]] = (
     ("Operation not permitted", NotPermitted),
     ("Protocol not supported", NatMissing),
@@ -112,6 +128,11 @@ def iptables_failure(complaint: str) -> KernelRefused:
     lines = [line for line in complaint.splitlines() if "fail" in line or "rror" in line or ": " in line]
     found = next(iter(lines), complaint.strip()) or "iptables failed silently"
     return next((kind(found) for text, kind in _IPTABLES_ANSWERS if text in complaint), KernelRefused(found))
+
+
+def unproved(lines: tuple[str, ...]) -> NotProved:
+    """*lines* say what did not arrive where it should."""
+    return NotProved("connections do not arrive where the settings say:" + "".join(f"\n    {line}" for line in lines))
 
 
 def missing(program: str, error: OSError) -> ProgramMissing:

@@ -15,7 +15,7 @@ from init.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import Any, Final, Literal
+    from typing import Any, Final, Literal, TypeAlias
 
     from init.applied import Backend
     from init.refusals import Problem
@@ -28,14 +28,35 @@ class Install(Value):
     interception: Interception
 
 
+class Compare(Value):
+    """Say what Install would change."""
+
+    interception: Interception
+
+
+class Verify(Value):
+    """Fail if Install would change anything."""
+
+    interception: Interception
+
+
+class Prove(Value):
+    """Open connections, and fail if one does not arrive where it should."""
+
+    interception: Interception
+
+
 class Remove(Value):
     """Intercept nothing any more."""
+
+
+Action: TypeAlias = Install | Compare | Verify | Prove | Remove
 
 
 class Request(Value):
     """What one run shall do."""
 
-    action: Install | Remove
+    action: Action
     dry_run: bool
     """Print the script, touch nothing."""
     output: Literal["json", "text"]
@@ -52,10 +73,20 @@ _OPTIONS: Final = {
 }
 _SWITCHES: Final = {
     "--dry-run": "print the script, touch nothing",
+    "--diff": "print what would change, touch nothing",
+    "--verify": "fail if anything would change, touch nothing",
+    "--prove": "open connections and see where they arrive",
     "--remove": "take interception out again",
     "--help": "print this",
 }
+_ACTIONS: Final[dict[str, Callable[..., Action]]] = {
+    "--diff": Compare,
+    "--verify": Verify,
+    "--prove": Prove,
+    "--remove": Remove,
+}
 _SHORT: Final = {"-o": "--output", "-h": "--help"}
+_DRY_REMOVAL: Final = ["--remove", "--dry-run"]
 _SUBJECT: Final = "the command line"
 
 
@@ -69,6 +100,8 @@ def request(arguments: Sequence[str], name_servers: Callable[[], tuple[str, ...]
         return Help()
     if values.get("--dns") == DnsTo((RESOLV_CONF,)):
         values["--dns"] = DnsTo(name_servers())
+    if len(chosen := [flag for flag in (*_ACTIONS, "--dry-run") if flag in values]) > 1 and chosen != _DRY_REMOVAL:
+        problems.append((chosen[1], f"with {chosen[0]}", "one of them"))
     settings = {SETTINGS[flag].field: value for flag, value in values.items() if flag in SETTINGS}
     try:
         interception = Interception(**settings)
@@ -76,7 +109,8 @@ def request(arguments: Sequence[str], name_servers: Callable[[], tuple[str, ...]
         raise _whole_refusal(problems, refused) from None
     if problems:
         raise refusal(_SUBJECT, problems)
-    action = Remove() if "--remove" in values else Install(interception)
+    kind = next((kind for flag, kind in _ACTIONS.items() if flag in values), Install)
+    action = Remove() if kind is Remove else kind(interception)
     output, backend = values.get("--output", "text"), values.get("--backend", "auto")
     return Request(action, dry_run="--dry-run" in values, output=output, backend=backend)
 

@@ -51,6 +51,21 @@ def apply(wanted: Interception, backend: Backend) -> Applied:
     return Applied(address, used, reason, unchanged=loaded.unchanged)
 
 
+def differences(wanted: Interception, backend: Backend) -> tuple[str, ...]:
+    """What `apply` would change, a line each. Raises KernelRefused."""
+    rules = ruleset(wanted)
+    found, _, _ = _first(backend, lambda door: door.differences(rules))
+    return (*found, *hairpin.differences(), *_routing_differences(wanted.inbound_mode))
+
+
+def verify(wanted: Interception, backend: Backend) -> None:
+    """Raises KernelRefused, and so TableDiffers where `apply` would change anything."""
+    if found := differences(wanted, backend):
+        from init.failures import differing_table  # noqa: PLC0415 - only a failure pays for it
+
+        raise differing_table(found)
+
+
 def remove(backend: Backend) -> None:
     """Intercept nothing: no rule, no address, no route. Nothing to remove is no error. Raises KernelRefused."""
     was_tproxied = _every(lambda door: door.remove()) if backend == "auto" else _door(backend).remove()
@@ -136,6 +151,14 @@ def _keep(mode: InboundMode | None) -> None:
     from init import routing  # noqa: PLC0415 - pyroute2 takes 150 ms to import, and few pods want it
 
     routing.keep(mode if isinstance(mode, Tproxied) else None)
+
+
+def _routing_differences(mode: InboundMode) -> tuple[str, ...]:
+    if not isinstance(mode, Tproxied):
+        return ()
+    from init import routing  # noqa: PLC0415 - pyroute2 takes 150 ms to import, and few pods want it
+
+    return routing.differences(mode)
 
 
 def _withdraw(mode: Tproxied | None) -> None:

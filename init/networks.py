@@ -52,6 +52,12 @@ def minimal(cidrs: Iterable[str], family: int) -> tuple[str, ...]:
     return tuple(_spelled(span, family) for span in _outermost(spans))
 
 
+def first_address(text: str) -> str:
+    """Of a network, the address it begins with."""
+    family, first, _ = network(text)
+    return _spelled((first, first), family)
+
+
 def _outermost(spans: Iterable[Span]) -> Iterator[Span]:
     end = -1
     for first, negative in spans:

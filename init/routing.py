@@ -48,6 +48,16 @@ def keep(mode: Tproxied | None) -> None:
             _remove(netlink, family, lambda it: it != mode)
 
 
+def differences(mode: Tproxied) -> tuple[str, ...]:
+    """What is missing of *mode*'s in IPv4; IPv6 may be off. Raises KernelRefused."""
+    with _netlink() as netlink:
+        rules = [rule for rule in netlink.get_rules(family=socket.AF_INET) if rule.get("FRA_PROTOCOL") == _PROTOCOL]
+        routes = [route.get("RTA_TABLE") for route in netlink.get_routes(family=socket.AF_INET)]
+    modes = [Tproxied(rule.get("FRA_FWMARK"), rule.get("FRA_TABLE")) for rule in rules]
+    missing = () if mode in modes else (f"rule of mark {mode.mark}: missing",)
+    return missing if mode.table in routes else (*missing, f"route of table {mode.table}: missing")
+
+
 def withdraw(mode: Tproxied) -> None:
     """Take back what `add` added. Raises KernelRefused."""
     with _netlink() as netlink:

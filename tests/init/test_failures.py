@@ -50,6 +50,8 @@ def test_codes_are_stable() -> None:
         "NatMissing": "nat_missing",
         "XtablesMissing": "xtables_missing",
         "TableDiffers": "table_differs",
+        "NotProvable": "not_provable",
+        "NotProved": "not_proved",
     }
 
 

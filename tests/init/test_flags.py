@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from init import flags
 from init.choices import DnsTo, ExcludedUsers, Tproxied
-from init.flags import Help, Install, Request, usage
+from init.flags import Action, Compare, Help, Install, Prove, Remove, Request, Verify, usage
 from init.interception import Interception
 from init.settings import described
 from proa.errors import Refused
@@ -29,6 +29,21 @@ def test_every_setting_is_taken_as_it_is_described(wanted: Interception) -> None
     spaced = [word for name, value in described(wanted).items() for word in (f"--{name}", value)]
     expected = Request(Install(wanted), dry_run=False, output="text", backend="auto")
     assert request(joined) == request(spaced) == expected
+
+
+@pytest.mark.parametrize(
+    ("flag", "action"),
+    [
+        ("--diff", Compare(Interception())),
+        ("--verify", Verify(Interception())),
+        ("--prove", Prove(Interception())),
+        ("--remove", Remove()),
+    ],
+)
+def test_one_thing_is_done_at_a_time(flag: str, action: Action) -> None:
+    asked = request([flag])
+    assert isinstance(asked, Request)
+    assert asked.action == action
 
 
 def test_a_line_as_a_person_writes_it() -> None:
@@ -85,6 +100,8 @@ def test_usage_names_every_flag_with_its_default() -> None:
         ("--exclude-interfaces a,,b", [("--exclude-interfaces", "'a,,b'", "names with commas")]),
         ("-o yaml", [("--output", "'yaml'", "json or text")]),
         ("--backend nft", [("--backend", "'nft'", "auto or nftables or iptables or iptables-legacy")]),
+        ("--diff --verify", [("--verify", "'with --diff'", "one of them")]),
+        ("--prove --dry-run", [("--dry-run", "'with --prove'", "one of them")]),
         ("--remove=yes", [("--remove", "'yes'", "no value")]),
         ("--remove --remove", [("--remove", "nothing", "each flag once")]),
         ("--uid 3", [("argument", "'--uid'", "--proxy-uid, "), ("argument", "'3'", "--proxy-uid, ")]),

@@ -93,8 +93,8 @@ class Network:
     def configure(self, *flags: str) -> None:
         """Have the pod intercepted by these flags."""
         if self.applied[-1:] != [flags]:
-            if self.applied and flags[-1] != self.applied[-1][-1]:
-                # Perhaps another backend, whose rules would be beside the former ones.
+            if self.applied and _backend(flags) != _backend(self.applied[-1]):
+                # Or the rules of both would be in force.
                 self.pod.init("--remove")
             done = self.pod.init(*flags)
             assert done.returncode == 0, done.stderr
@@ -121,6 +121,10 @@ class Network:
         """Connections the named counter of the pod has seen."""
         shown = self.pod.run("nft", "-j", "list", "counter", "inet", "proa", f"{direction}_captured", check=True).stdout
         return json.loads(shown)["nftables"][-1]["counter"]["packets"]
+
+
+def _backend(flags: tuple[str, ...]) -> str:
+    return next((flag for flag in flags if flag.startswith("--backend=")), "")
 
 
 @contextmanager
@@ -162,6 +166,16 @@ def namespace() -> Iterator[Namespace]:
 def proa_init() -> tuple[str, ...]:
     """The command, for a test that runs it under another."""
     return PROA_INIT
+
+
+@pytest.fixture
+def pod() -> Iterator[Namespace]:
+    """A namespace with addresses and routes, and nobody at their other end."""
+    with made_namespace() as inside, made_namespace() as other:
+        join(inside, other, "eth0", 77)
+        for gateway in ("10.77.0.1", "fd77::1"):
+            inside.ip(f"route add default via {gateway}")
+        yield inside
 
 
 @pytest.fixture(scope="session")

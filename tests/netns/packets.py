@@ -7,6 +7,7 @@ import json
 import os
 import selectors
 import socket
+import struct
 import sys
 from contextlib import suppress
 from functools import partial
@@ -141,6 +142,42 @@ def agent() -> None:
             os._exit(0)
 
 
+def strayed(host: str, port: int) -> Reached:
+    """What a segment far ahead of the window of a live connection, but of its ports, is answered with."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw,
+        socket.create_connection((host, port), PATIENCE) as connection,
+    ):
+        raw.settimeout(UNANSWERED)
+        own, own_port = connection.getsockname()
+        greeted = answers(raw, (port, own_port), flag=0x02)
+        assert greeted
+        theirs, ours = struct.unpack("!LL", greeted[4:12])
+        ahead = (ours + 2**28) % 2**32
+        raw.sendto(segment((own, own_port), (host, port), ahead, (theirs + 1) % 2**32), (host, 0))
+        return {"reset": bool(answers(raw, (port, own_port), flag=0x04))}
+
+
+def segment(source: tuple[str, int], destination: tuple[str, int], sequence: int, acknowledged: int) -> bytes:
+    """A bare acknowledgement (RFC 9293, 3.1), with its checksum over the pseudo-header."""
+    header = struct.pack("!HHLLBBHHH", source[1], destination[1], sequence, acknowledged, 5 << 4, 0x10, 512, 0, 0)
+    pseudo = socket.inet_aton(source[0]) + socket.inet_aton(destination[0]) + struct.pack("!BBH", 0, 6, len(header))
+    total = sum(struct.unpack(f"!{(len(pseudo) + len(header)) // 2}H", pseudo + header))
+    total = (total & 0xFFFF) + (total >> 16)
+    return header[:16] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + header[18:]
+
+
+def answers(raw: socket.socket, ports: tuple[int, int], flag: int) -> bytes:
+    """The first segment from and to *ports* that bears *flag*; nothing if none comes while the socket is patient."""
+    with suppress(TimeoutError):
+        while True:
+            packet = raw.recv(2048)
+            header = packet[(packet[0] & 15) * 4 :]
+            if struct.unpack("!HH", header[:4]) == ports and header[13] & flag:
+                return header
+    return b""
+
+
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -149,5 +186,7 @@ def _say(line: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve(*sys.argv[2:])
+    elif sys.argv[1] == "stray":
+        _say(json.dumps(strayed(sys.argv[2], int(sys.argv[3]))))
     else:
         agent()
