@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from installation.selectors import unmet
-from installation.trees import listed, member, text
+from installation.trees import listed, member, text, texts
 from proa import names
 from proa.errors import ProaError
 from proa.json import Json
@@ -92,19 +92,17 @@ class Explanation:
     """What kubectl prints to whoever creates the pod."""
 
 
-def explanation(
-    subject: Subject, labels: Mapping[str, str], registrations: Iterable[Json], sidecar: Sidecar
-) -> Explanation:
-    """What the cluster does when the pod of *subject*, whose labels are *labels*, is created.
+def explanation(subject: Subject, pod: Json, registrations: Iterable[Json], sidecar: Sidecar) -> Explanation:
+    """What the cluster does when *pod*, which is that of *subject*, is created.
 
     *registrations* are MutatingWebhookConfigurations: Proa's, whichever revision they are of.
     """
     steps = tuple(_steps(subject))
-    asked = tuple(_entries(subject, labels, registrations))
+    asked = tuple(_entries(subject, texts(pod, "metadata", "labels"), registrations))
     if all(entry.stopped for entry in asked):
         return Explanation(Verdict.NOT_ASKED, _unasked(steps, asked), steps, asked, ())
     try:
-        planned = injection(subject, sidecar)
+        planned = injection(subject, sidecar, lambda: pod)
     except ProaError as refusal:
         return Explanation(Verdict.REFUSED, f"the webhook refuses the pod: {refusal}", steps, asked, ())
     sentence, warned = planned.decision.reason.sentence, tuple(warnings(subject, planned.decision, sidecar))

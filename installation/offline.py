@@ -66,7 +66,7 @@ class _Tracing:
         of_pod = texts(pod, "metadata", "labels")
         revisions = sorted({labels.get(names.REVISION, ""), *_by_istio(labels, of_pod, self.configuration)})
         registered = tuple(registration(Revision(each), configuration=self.configuration) for each in revisions)
-        told = explanation(subject, of_pod, registered, self.sidecar)
+        told = explanation(subject, pod, registered, self.sidecar)
         notes = () if known else (_granted(namespace),)
         return Traced(title(template.node), (*notes, *unread(subject)), told)
 

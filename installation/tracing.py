@@ -38,7 +38,7 @@ async def traced_pod(client: Client, namespace: str, name: str) -> Traced:
     original, more = _original(pod)
     subject = Subject(converted(original, Pod, ""), namespace, labels, configuration)
     given = sidecar(configuration)
-    told = explanation(subject, texts(original, "metadata", "labels"), ours, given)
+    told = explanation(subject, original, ours, given)
     return Traced(f"Pod {namespace}/{name}", (*notes, *unread(subject), *more, *_age(pod, given.fingerprint)), told)
 
 

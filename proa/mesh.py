@@ -5,6 +5,7 @@ A document with several mistakes is refused with all of them at once (see `mesh_
 """
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
 
@@ -16,6 +17,7 @@ from proa.errors import Invalid, Problems, shown
 from proa.identity import TRUST_DOMAIN_PATTERN, TrustDomain
 from proa.injection import Injection, Namespace
 from proa.json import Json
+from proa.partial import BUILT_IN, PartialPod
 from proa.quantity import PATTERN, amount
 from proa.release import VERSION
 from proa.sections import Section, section
@@ -56,6 +58,13 @@ ConfigMapName: TypeAlias = Annotated[
 # What the two look like is checked where a section is made; a schema that others read must say it, too.
 Image: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{IMAGE_PATTERN}\Z"})]
 Domain: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{TRUST_DOMAIN_PATTERN}\Z"})]
+TemplateName: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{dns.LABEL}\Z",
+        description="a template's name: 1 to 63 of a-z, 0-9 and '-'",
+    ),
+]
 
 
 class PeerTls(StrEnum):
@@ -199,18 +208,29 @@ class MeshConfiguration(Section, frozen=True):
         "local-path-storage",
     )
     """Beside `proa-system`, whose pods are never injected: the injector must not need itself to start."""
+    templates: dict[TemplateName, PartialPod] = {}  # noqa: RUF012
+    """By name, beside those that are built in, which they may replace."""
+    default_templates: tuple[TemplateName, ...] = ()
+    """Of pods that name none."""
 
     def __post_init__(self) -> None:
         try:
             TrustDomain(self.trust_domain)
         except Invalid as problem:
             raise Invalid("trustDomain", problem.found, problem.allowed) from problem
+        for name in self.default_templates:
+            if name not in self.known_templates:
+                raise Invalid("defaultTemplates", shown(name), ", ".join(self.known_templates))
         for name in self.injection.enforce:
             if name in (*self.never_inject_namespaces, names.SYSTEM_NAMESPACE):
                 allowed = (
                     f"namespaces that may be injected: none of neverInjectNamespaces, nor {names.SYSTEM_NAMESPACE}"
                 )
                 raise Invalid("injection.enforce", shown(name), allowed)
+
+    @property
+    def known_templates(self) -> Mapping[str, PartialPod]:
+        return {**BUILT_IN, **self.templates}
 
 
 def mesh_configuration(document: str | bytes) -> MeshConfiguration:

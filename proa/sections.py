@@ -68,6 +68,8 @@ def _collection(kind: inspect.Type, raw: Json) -> object:
             return _mapping(keys, values, raw)
         case inspect.VarTupleType(item_type=item):
             return _list(item, raw)
+        case inspect.AnyType():
+            return raw
         case _:
             raise TypeError(f"a section of a {kind}: nobody reads it yet")
 

@@ -23,23 +23,26 @@ class PodFile:
     content: Message
 
 
-def pod_files(configuration: MeshConfiguration) -> tuple[PodFile, ...]:
+def pod_files(configuration: MeshConfiguration, *, intercepts: bool = True) -> tuple[PodFile, ...]:
     """All that a sidecar is told by its pod. Secrets are where to read keys, not keys."""
     return (
-        PodFile(names.BOOTSTRAP_FILE, names.BOOTSTRAP, bootstrap(configuration)),
+        PodFile(names.BOOTSTRAP_FILE, names.BOOTSTRAP, bootstrap(configuration, intercepts=intercepts)),
         PodFile(names.LEAF_FILE, names.LEAF, response(_SDS, [leaf()])),
         PodFile(names.ROOTS_FILE, names.ROOTS, response(_SDS, [roots()])),
     )
 
 
-def bootstrap(configuration: MeshConfiguration) -> Message:
-    """The bootstrap of every sidecar of the mesh. What differs between pods is on Envoy's command line."""
+def bootstrap(configuration: MeshConfiguration, *, intercepts: bool = True) -> Message:
+    """The bootstrap of every sidecar of the mesh. What differs between pods is on Envoy's command line.
+
+    Where nothing *intercepts* there is no original destination, and so no listener that goes by it.
+    """
+    redirected: list[Message] = [outbound_listener(configuration), inbound_listener(configuration)]
     return {
         "admin": {"address": address(LOOPBACK, names.ADMIN_PORT)},
         "static_resources": {
             "listeners": [
-                outbound_listener(configuration),
-                inbound_listener(configuration),
+                *(redirected if intercepts else []),
                 ready_listener(configuration),
                 metrics_listener(configuration),
             ],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
 
 from launcher import machine, node
 from proa.errors import ProaError
@@ -101,3 +102,9 @@ def sidecar_in() -> Any:
 @pytest.fixture(scope="session")
 def echo() -> type[Echo]:
     return Echo
+
+
+@pytest.fixture(scope="session")
+def any_json() -> st.SearchStrategy[Any]:
+    scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+    return st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import msgspec
 
 from proa.errors import Invalid, ProaError, Refused, shown
+from proa.json import Json
 from proa.mesh import MeshConfiguration
 from webhook.decision import Inject, Leave, Subject
 from webhook.decoding import decoded
@@ -44,10 +45,15 @@ def admission(
         pod = decoded(request.object, Pod, "object")
         name = pod.name
         subject = Subject(pod, request.namespace, namespace_labels, configuration)
-        injected = injection(subject, added)
+        injected = injection(subject, added, lambda: _plain(request))
         return Answer(_admitted(request, injected, tuple(warnings(subject, injected.decision, added))), name)
     except (Invalid, Refused) as error:
         return Answer(_denied(request, error, 422), name)
+
+
+def _plain(request: Request) -> Json:
+    """All of the pod, which few answers need."""
+    return decoded(request.object, dict[str, Any], "object")
 
 
 def _check_target(request: Request) -> None:

@@ -1,13 +1,15 @@
 """A pod's injection: decided, checked, planned. What the server and `proa inject` both call. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from msgspec import UNSET
 
 from proa import names
 from proa.errors import Invalid, Problems, shown
+from proa.json import Json
+from webhook.customising import Customisation, customisation, customised, is_customised, view
 from webhook.decision import Decision, Inject, Leave, Subject, decision
 from webhook.handlers import SIDECAR_PORTS
 from webhook.operations import Operation
@@ -19,7 +21,6 @@ from webhook.sidecar import Sidecar, sidecar
 from webhook.unworkable import unworkable
 from webhook.wishes import ORDINARY, PodSettings, wishes
 
-_CONTAINERS: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
 _VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
 
 
@@ -32,8 +33,10 @@ class Injection:
     warnings: tuple[str, ...] = ()
 
 
-def injection(subject: Subject, ordinary: Sidecar) -> Injection:
+def injection(subject: Subject, ordinary: Sidecar, source: Callable[[], Json]) -> Injection:
     """What is to happen to the pod; *ordinary* is what its configuration gives a pod that asks for nothing.
+
+    *source* has all of the pod: it is asked where templates change more of it than is read here.
 
     Raises Refused with everything in the pod that a sidecar would collide with or cannot be, and what `decision`
     raises.
@@ -43,9 +46,10 @@ def injection(subject: Subject, ordinary: Sidecar) -> Injection:
         case Leave():
             return Injection(decided, ())
         case Inject():
+            if is_customised(subject.pod, subject.configuration):
+                return Injection(decided, *_customised(subject, ordinary, source()))
             plan = _plan(subject, ordinary)
-            operations = patch(subject.pod, plan.sidecar, plan.position, plan.probes)
-            return Injection(decided, operations, plan.warnings)
+            return Injection(decided, patch(subject.pod, plan.sidecar, plan.position, plan.probes), plan.warnings)
         case _:
             assert_never(decided)
 
@@ -60,19 +64,39 @@ class _Plan:
     warnings: tuple[str, ...]
 
 
-def _plan(subject: Subject, ordinary: Sidecar) -> _Plan:
+def _customised(subject: Subject, ordinary: Sidecar, came: Json) -> tuple[tuple[Operation, ...], tuple[str, ...]]:
+    """The pod is what its templates make of it; then it is injected as another."""
+    custom = customisation(came, subject.pod, subject.configuration)
+    pod = view(custom.pod)
+    plan = _plan(replace(subject, pod=pod), ordinary, custom)
+    given = customised(plan.sidecar, custom)
+    return (*custom.operations, *patch(pod, given, plan.position, plan.probes)), plan.warnings
+
+
+def _plan(subject: Subject, ordinary: Sidecar, custom: Customisation | None = None) -> _Plan:
     pod, problems = subject.pod, Problems()
     asked = wishes(pod, subject.configuration)
+    if custom is not None:
+        asked = replace(asked, settings=replace(asked.settings, intercepts=custom.intercepts))
+        problems.add(_bypassing(subject, custom))
+        problems.add(custom.problems)
     problems.add((*asked.problems, *_conflicts(pod)))
     given = _given(subject, asked.settings, ordinary, problems)
     at = _placed(subject, asked.settings, problems)
     rewritten = rewriting(pod, at)
-    probes = rewritten if asked.settings.rewrite_probes else Rewriting()
+    probes = rewritten if asked.settings.rewrite_probes and asked.settings.intercepts else Rewriting()
     problems.add(probes.problems)
     if problems:
         raise problems.refusal(f"the pod {shown(f'{subject.namespace}/{pod.name}')}")
     more = unworkable(pod, subject.configuration, given, rewritten)
     return _Plan(given, at, probes, (*asked.warnings, *probes.warnings, *more))
+
+
+def _bypassing(subject: Subject, custom: Customisation) -> Iterator[Invalid]:
+    """A pod to which nothing is redirected has opted out, whatever it is called."""
+    if not custom.intercepts and subject.namespace in subject.configuration.injection.enforce:
+        allowed = f"templates that leave {names.INIT_CONTAINER}: injection.enforce lists the namespace"
+        yield Invalid("the pod's templates", f"no {names.INIT_CONTAINER}", allowed)
 
 
 def _given(subject: Subject, settings: PodSettings, ordinary: Sidecar, problems: Problems) -> Sidecar:
@@ -85,7 +109,7 @@ def _given(subject: Subject, settings: PodSettings, ordinary: Sidecar, problems:
 def _placed(subject: Subject, settings: PodSettings, problems: Problems) -> Position:
     kind = settings.sidecar or subject.configuration.proxy.sidecar
     with problems.collected():
-        return position(subject.pod, kind, settings.place, hold=settings.hold)
+        return position(subject.pod, kind, settings.place, hold=settings.hold, intercepts=settings.intercepts)
     return AHEAD
 
 
@@ -104,8 +128,6 @@ def _conflicts(pod: Pod) -> Iterator[Invalid]:
 
 
 def _container_conflicts(field: str, container: Container) -> Iterator[Invalid]:
-    if container.name in _CONTAINERS:
-        yield Invalid(f"{field}.name", shown(container.name), f"any name but {', '.join(_CONTAINERS)}")
     yield from _proxy_ids(field, container.security_context)
     for index, mount in enumerate(container.volume_mounts or ()):
         if mount.name in _VOLUMES:

@@ -17,7 +17,9 @@ from webhook.vocabulary import QUANTITIES, SETTINGS, Setting
 
 _CONFIG: Final = "proxy.istio.io/config"
 _DOMAIN: Final = "istio.io"
-_READ_ELSEWHERE: Final = frozenset({"sidecar.istio.io/inject", "sidecar.istio.io/status", "istio.io/rev"})
+_READ_ELSEWHERE: Final = frozenset(
+    {"inject.istio.io/templates", "sidecar.istio.io/inject", "sidecar.istio.io/status", "istio.io/rev"}
+)
 _MOST: Final = 8
 """Warnings about keys that mean nothing here."""
 _RESOURCES: Final = {setting.istio: setting for setting in QUANTITIES if setting.istio}

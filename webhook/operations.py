@@ -1,8 +1,13 @@
 """JSON Patch operations (RFC 6902), those that are used here, and JSON Pointers (RFC 6901). Pure."""
 
-from typing import TypeAlias
+from collections.abc import Iterable
+from functools import reduce
+from typing import TypeAlias, cast
 
 import msgspec
+
+from proa.errors import Invalid
+from proa.json import Json
 
 
 class Add(msgspec.Struct, frozen=True, tag_field="op", tag="add"):
@@ -34,3 +39,65 @@ def pointer(*tokens: str) -> str:
 def pointed(path: str) -> tuple[str, ...]:
     """The tokens of a JSON Pointer: the inverse of `pointer`."""
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:])
+
+
+def applied(value: Json, operations: Iterable[Operation]) -> Json:
+    """*value* after *operations*: what they do not touch is the same object as before, and *value* stays as it is.
+
+    Raises Invalid, which names the path, for an operation that does not fit: what goes must be there, and so must
+    what is to hold what is added (RFC 6902 §4).
+    """
+    return reduce(_applied, operations, value)
+
+
+def _applied(value: Json, operation: Operation) -> Json:
+    try:
+        return _edited(value, pointed(operation.path), operation)
+    except (KeyError, IndexError, ValueError) as error:
+        found = f"an operation for what is not there ({type(operation).__name__.lower()})"
+        raise Invalid(operation.path, found, "a place in the object") from error
+
+
+def _edited(value: Json, path: tuple[str, ...], operation: Operation) -> Json:
+    match value:
+        case _ if not path:
+            return _value(operation)
+        case dict():
+            return _members_edited(value, path, operation)
+        case list():
+            return _items_edited(value, path, operation)
+        case _:
+            raise KeyError(path[0])
+
+
+def _members_edited(members: dict[str, Json], path: tuple[str, ...], operation: Operation) -> Json:
+    key, *rest = path
+    if isinstance(operation, Add) and not rest:
+        return {**members, key: _value(operation)}
+    below = members[key]
+    if not rest:
+        return {name: each for name, each in members.items() if name != key}
+    return {**members, key: _edited(below, path[1:], operation)}
+
+
+def _items_edited(items: list[Json], path: tuple[str, ...], operation: Operation) -> Json:
+    key, *rest = path
+    if isinstance(operation, Add) and not rest:
+        index = len(items) if key == "-" else _index(key, len(items) + 1)
+        return [*items[:index], _value(operation), *items[index:]]
+    index = _index(key, len(items))
+    changed = [_edited(items[index], path[1:], operation)] if rest else []
+    return [*items[:index], *changed, *items[index + 1 :]]
+
+
+def _index(digits: str, end: int) -> int:
+    """RFC 6901 §4: digits without a leading zero."""
+    if not (digits.isascii() and digits.isdigit()) or digits != str(int(digits)) or int(digits) >= end:
+        raise IndexError(digits)
+    return int(digits)
+
+
+def _value(operation: Operation) -> Json:
+    if isinstance(operation, Remove):
+        raise KeyError("the whole")
+    return cast("Json", msgspec.json.decode(operation.value))

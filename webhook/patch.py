@@ -38,7 +38,7 @@ def patch(pod: Pod, sidecar: Sidecar, at: Position, probes: Rewriting) -> tuple[
 
 def _default_container(pod: Pod) -> dict[str, msgspec.Raw]:
     """The app's first container, for kubectl, unless the user has said another."""
-    if names.DEFAULT_CONTAINER in pod.annotations.values:
+    if names.DEFAULT_CONTAINER in pod.annotations.values or not pod.spec.containers:
         return {}
     return {names.DEFAULT_CONTAINER: encoded(pod.spec.containers[0].name)}
 
@@ -75,10 +75,12 @@ def _annotations(pod: Pod, annotations: dict[str, msgspec.Raw]) -> Iterator[Add]
 def _containers(pod: Pod, sidecar: Sidecar, at: Position) -> Iterator[Add]:
     """A native proxy stands right behind its interception, so that both are one where the list has to be made."""
     native = sidecar.kind is SidecarKind.NATIVE
+    init = () if sidecar.init is None else (sidecar.init,)
     if not isinstance(pod.spec.init_containers, tuple):
-        yield Add(INIT_CONTAINERS, encoded((sidecar.init, sidecar.proxy) if native else (sidecar.init,)))
+        if made := (*init, sidecar.proxy) if native else init:
+            yield Add(INIT_CONTAINERS, encoded(made))
     else:
-        yield Add(at.init, sidecar.init)
+        yield from (Add(at.init, each) for each in init)
     if isinstance(pod.spec.init_containers, tuple) or not native:
         yield Add(at.proxy, sidecar.proxy)
 

@@ -36,7 +36,7 @@ class _Container(msgspec.Struct, frozen=True, rename="camel"):
 def rejection(namespace: str, labels: Mapping[str, str], sidecar: Sidecar) -> Iterator[str]:
     """A line for each field of what *sidecar* adds that the standard of *namespace* forbids, then the remedy."""
     standard = labels.get(ENFORCED)
-    found = _forbidden(bytes(sidecar.init), standard) if standard in FORBIDDING else ()
+    found = _forbidden(bytes(sidecar.init), standard) if sidecar.init and standard in FORBIDDING else ()
     if found:
         version = labels.get(VERSION, "latest")
         yield f"Pod Security {standard} ({version}), enforced by namespace {namespace}, forbids {', '.join(found)}"

@@ -32,15 +32,15 @@ AHEAD: Final = Position(f"{INIT_CONTAINERS}/0", f"{INIT_CONTAINERS}/1", 0, held=
 """A native sidecar's, unless the pod asks for another place."""
 
 
-def position(pod: Pod, kind: SidecarKind, place: Place | None, *, hold: bool) -> Position:
+def position(pod: Pod, kind: SidecarKind, place: Place | None, *, hold: bool, intercepts: bool = True) -> Position:
     """Raises Invalid, which names the annotation, for a place beside an init container that the pod has not."""
-    if kind is SidecarKind.NATIVE and place is None:
+    if kind is SidecarKind.NATIVE and place is None and intercepts:
         return AHEAD
     present = tuple(container.name for container in pod.spec.init_containers or ())
     match kind:
         case SidecarKind.NATIVE:
             index = _index(present, place or First())
-            return Position(f"{INIT_CONTAINERS}/{index}", f"{INIT_CONTAINERS}/{index + 1}", index, held=True)
+            return Position(f"{INIT_CONTAINERS}/{index}", f"{INIT_CONTAINERS}/{index + intercepts}", index, held=True)
         case SidecarKind.REGULAR:
             # Behind the pod's own, which have nobody yet to send their traffic through.
             index, last = _index(present, place or Last()), len(pod.spec.containers)

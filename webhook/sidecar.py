@@ -35,7 +35,7 @@ _MOST_THREADS: Final = 256
 class Sidecar:
     """Encoded JSON. *annotations* by key, without the status annotation: *status* is what is the same in all."""
 
-    init: msgspec.Raw
+    init: msgspec.Raw | None
     proxy: msgspec.Raw
     volumes: tuple[msgspec.Raw, ...]
     annotations: dict[str, msgspec.Raw]
@@ -60,7 +60,7 @@ def sidecar(configuration: MeshConfiguration, settings: PodSettings = ORDINARY) 
     if settings == ORDINARY:
         status = msgspec.structs.replace(made.status, fingerprint=_fingerprint(configuration, made))
     else:
-        told = {"fingerprint": sidecar(configuration).fingerprint, "settings": _digest(repr(settings).encode())}
+        told = {"fingerprint": sidecar(configuration).fingerprint, "settings": digest(repr(settings).encode())}
         status = msgspec.structs.replace(made.status, **told)
     return replace(made, status=status)
 
@@ -68,12 +68,12 @@ def sidecar(configuration: MeshConfiguration, settings: PodSettings = ORDINARY) 
 def _made(configuration: MeshConfiguration, settings: PodSettings) -> Sidecar:
     quantities = resources("proxy", configuration.proxy.resources, settings)
     proxy = _configured(configuration.proxy, quantities, settings)
-    files = pod_files(msgspec.structs.replace(configuration, proxy=proxy))
+    files = pod_files(msgspec.structs.replace(configuration, proxy=proxy), intercepts=settings.intercepts)
     given = volumes(configuration, files)
     annotations = {file.annotation: encoded(_text(file.content)) for file in files}
     in_init = (names.PROXY_CONTAINER,) if proxy.sidecar is SidecarKind.NATIVE else ()
     return Sidecar(
-        init=encoded(init_container(configuration.init, resources("init", configuration.init.resources, settings))),
+        init=_init(configuration, settings) if settings.intercepts else None,
         proxy=encoded(proxy_container(proxy, quantities, settings, given)),
         volumes=tuple(map(encoded, given.values())),
         annotations=annotations,
@@ -82,7 +82,7 @@ def _made(configuration: MeshConfiguration, settings: PodSettings) -> Sidecar:
             version=FORMAT,
             proa=VERSION,
             fingerprint="",
-            init_containers=(names.INIT_CONTAINER, *in_init),
+            init_containers=((names.INIT_CONTAINER,) if settings.intercepts else ()) + in_init,
             containers=() if in_init else (names.PROXY_CONTAINER,),
             volumes=tuple(given),
             annotations=(*annotations, names.STATUS),
@@ -90,6 +90,10 @@ def _made(configuration: MeshConfiguration, settings: PodSettings) -> Sidecar:
         kind=proxy.sidecar,
         settings=settings,
     )
+
+
+def _init(configuration: MeshConfiguration, settings: PodSettings) -> msgspec.Raw:
+    return encoded(init_container(configuration.init, resources("init", configuration.init.resources, settings)))
 
 
 def _configured(proxy: Proxy, quantities: Resources, settings: PodSettings) -> Proxy:
@@ -124,10 +128,11 @@ def _text(value: Json) -> str:
 def _fingerprint(configuration: MeshConfiguration, made: Sidecar) -> str:
     # The sections too: of some of their members only a pod with settings of its own is given anything.
     sections = msgspec.json.encode((configuration.proxy, configuration.init), order="sorted")
-    return _digest(
-        b"\0".join((sections, *map(bytes, (made.init, made.proxy, *made.volumes, *made.annotations.values()))))
+    return digest(
+        b"\0".join((sections, *map(bytes, (made.init or b"", made.proxy, *made.volumes, *made.annotations.values()))))
     )
 
 
-def _digest(text: bytes) -> str:
+def digest(text: bytes) -> str:
+    """A hash that tells configurations apart, as records hold it."""
     return hashlib.sha256(text).hexdigest()[:16]

@@ -34,6 +34,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     null: tuple[str, ...] = ()
     replaced: dict[str, str] = {}
     probes: dict[str, dict[str, dict[str, dict[str, Any] | None]]] = {}
+    changed: dict[str, Any] = {}
+    """What templates changed in the pod's own fields, as `webhook.difference.Difference`."""
 
 
 def recorded(text: str) -> Status:

@@ -130,7 +130,7 @@ class _Injecting:
         namespace = text_at(template.node, "metadata", "namespace")
         labels = self.namespaces.get(namespace, _AS_LABELLED)
         subject = Subject(pod, namespace, labels, self.configuration, template.owner)
-        planned = injection(subject, self.sidecar)
+        planned = injection(subject, self.sidecar, lambda: template.pod)
         self.verdicts.append(Verdict(title(template.node), planned.decision))
         return _edited(template, planned.operations)
 

@@ -9,7 +9,8 @@ from typing import Final
 from proa import names
 from proa.errors import Invalid, shown
 from proa.json import Json
-from webhook.operations import Add, Operation, Remove, encoded, pointed, pointer
+from webhook.difference import edits, undone
+from webhook.operations import Add, Operation, Remove, applied, encoded, pointed, pointer
 from webhook.patch import ANNOTATIONS, METADATA, VOLUMES
 from webhook.position import CONTAINERS, INIT_CONTAINERS
 from webhook.status import Status, recorded
@@ -28,6 +29,20 @@ def uninjection(pod: Json) -> tuple[Operation, ...]:
     if not isinstance(text, str):
         raise Invalid(f"metadata.annotations['{names.STATUS}']", shown(text), "text")
     status = recorded(text)
+    operations = _undoing(pod, status)
+    return (*operations, *_uncustomising(applied(pod, operations), status)) if status.changed else operations
+
+
+def _uncustomising(pod: Json, status: Status) -> Iterator[Operation]:
+    """Of a pod without its sidecar: what templates changed comes back."""
+    found = pod if isinstance(pod, dict) else {}
+    try:
+        return edits(found, undone(status.changed, found))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise Invalid(f"metadata.annotations['{names.STATUS}'].changed", "no record", "what Proa wrote") from error
+
+
+def _undoing(pod: Json, status: Status) -> tuple[Operation, ...]:
     return (
         *_probes(pod, status),
         *_items(pod, INIT_CONTAINERS, status.init_containers, status),
@@ -63,7 +78,9 @@ def _handlers(
 
 def _items(pod: Json, path: str, ours: tuple[str, ...], status: Status) -> Iterator[Operation]:
     """Last first, as each that goes moves those behind it."""
-    listed = _list(pod, *pointed(path))
+    listed = _member(pod, *pointed(path))
+    if not isinstance(listed, list):
+        return
     places = [index for index, item in enumerate(listed) if _text(item, "name") in ours]
     if path in (*status.absent, *status.null) and len(places) == len(listed):
         yield _parent(path, status)

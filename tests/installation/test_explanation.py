@@ -30,7 +30,7 @@ def explained(
     labels = pod_labels or {}
     raw = {"metadata": {"name": "web", "labels": labels}, "spec": {"containers": [{"name": "app"}], **spec}}
     subject = Subject(converted(raw, Pod, ""), "shop", namespace_labels, CONFIGURATION)
-    return explanation(subject, labels, registrations, SIDECAR)
+    return explanation(subject, raw, registrations, SIDECAR)
 
 
 def test_an_injected_pod_shows_the_rule_the_entry_and_the_patch() -> None:
@@ -84,9 +84,9 @@ def test_a_wish_that_is_neither_is_refused_and_the_rule_says_what_it_found() -> 
 
 
 def test_a_pod_that_collides_with_the_sidecar_is_refused_with_its_fields() -> None:
-    told = explained(ENABLED, containers=[{"name": "proa-proxy"}])
+    told = explained(ENABLED, containers=[{"name": "proa-proxy", "args": []}])
     assert told.verdict is Verdict.REFUSED
-    assert "spec.containers[0].name" in told.conclusion
+    assert "spec.containers[0].args" in told.conclusion
 
 
 def test_a_condition_of_another_version_is_not_guessed() -> None:
@@ -113,7 +113,7 @@ def test_the_explanation_is_what_the_webhook_does(
     subject = Subject(converted(raw, Pod, ""), "shop", namespace, CONFIGURATION)
     assert sum(not entry.stopped for entry in told.entries) <= 1
     try:
-        injects = isinstance(injection(subject, SIDECAR).decision, Inject)
+        injects = isinstance(injection(subject, SIDECAR, lambda: None).decision, Inject)
     except ProaError:
         assert told.verdict is Verdict.REFUSED
     else:

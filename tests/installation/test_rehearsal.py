@@ -25,7 +25,9 @@ def test_the_rehearsed_pod_comes_back_injected_or_bare() -> None:
     pod: Any = rehearsal_pod("default")
     assert rehearsed(pod) == Bare()
     configuration = MeshConfiguration()
-    planned = injection(Subject(converted(pod, Pod, ""), "default", {}, configuration), sidecar(configuration))
+    planned = injection(
+        Subject(converted(pod, Pod, ""), "default", {}, configuration), sidecar(configuration), lambda: pod
+    )
     patched = JsonPatch(msgspec.json.decode(msgspec.json.encode(planned.operations))).apply(pod)
     assert rehearsed(patched) == Injected()
 

@@ -89,12 +89,6 @@ def patched() -> Callable[[Any, Response], Any]:
 
 
 @pytest.fixture(scope="session")
-def any_json() -> st.SearchStrategy[Any]:
-    scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-    return st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
-
-
-@pytest.fixture(scope="session")
 def any_pod(any_json: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Pods that Kubernetes could send: each part there or not, keys and values wild, fields nobody knows."""
     texts = st.text(st.characters(codec="utf-8"))

@@ -108,10 +108,13 @@ def test_everything_a_pod_collides_with_is_named_at_once(review_of: ReviewOf, an
         "metadata": {"name": "web"},
         "spec": {
             "securityContext": {"runAsUser": 1337},
-            "initContainers": [{"name": "proa-init"}, {"name": "a", "securityContext": {"runAsGroup": 1337}}],
+            "initContainers": [
+                {"name": "proa-init", "command": ["x"]},
+                {"name": "a", "securityContext": {"runAsGroup": 1337}},
+            ],
             "containers": [
                 {"name": "app", "volumeMounts": [{"name": "data"}, {"name": "proa-identity"}]},
-                {"name": "proa-proxy", "securityContext": {"runAsUser": 1337}, "ports": [{"containerPort": 15090}]},
+                {"name": "proa-proxy", "securityContext": {"runAsUser": 0}, "ports": [{"containerPort": 15090}]},
             ],
             "volumes": [{"name": "proa-identity"}, {"name": "proa-bootstrap"}, {"name": "proa-discovery"}],
         },
@@ -119,18 +122,17 @@ def test_everything_a_pod_collides_with_is_named_at_once(review_of: ReviewOf, an
     message = refusal_of(answer(review_of(pod))).message
     assert message.startswith("the pod 'demo/web' is not usable:\n")
     assert [line.split(": ")[0].strip() for line in message.splitlines()[1:]] == [
-        "spec.securityContext.runAsUser",
-        "spec.initContainers[0].name",
-        "spec.initContainers[1].securityContext.runAsGroup",
-        "spec.containers[0].volumeMounts[1].name",
-        "spec.containers[1].name",
+        "spec.initContainers[0].command",
         "spec.containers[1].securityContext.runAsUser",
         "spec.containers[1].ports[0].containerPort",
+        "spec.securityContext.runAsUser",
+        "spec.initContainers[0].securityContext.runAsGroup",
+        "spec.containers[0].volumeMounts[1].name",
         "spec.volumes[0].name",
         "spec.volumes[1].name",
         "spec.volumes[2].name",
     ]
-    assert "found 'proa-proxy', allowed: any name but proa-init, proa-proxy" in message
+    assert "found 0, allowed: 1337: interception rests on it" in message
 
 
 def test_a_pod_copied_from_an_injected_one_without_its_sidecar_is_refused(review_of: ReviewOf, answer: Answer) -> None:

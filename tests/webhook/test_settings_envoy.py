@@ -35,7 +35,7 @@ def proxy_of(settings: dict[str, str], configuration: MeshConfiguration, directo
     annotations = {f"proa.dev/{key}": value for key, value in settings.items()}
     pod = {"metadata": {"name": "web", "annotations": annotations}, "spec": {"containers": [APP]}}
     subject = Subject(msgspec.convert(pod, Pod), "shop", {names.INJECT: "enabled"}, configuration)
-    patch = msgspec.json.encode(injection(subject, sidecar(configuration)).operations)
+    patch = msgspec.json.encode(injection(subject, sidecar(configuration), lambda: None).operations)
     injected = jsonpatch.apply_patch(pod, json.loads(patch))
     (directory / "bootstrap").mkdir()
     told = {names.BOOTSTRAP: names.BOOTSTRAP_FILE, names.LEAF: names.LEAF_FILE, names.ROOTS: names.ROOTS_FILE}

@@ -170,14 +170,19 @@ def test_json_is_read_as_well() -> None:
 
 def test_every_document_at_fault_is_named_with_its_field() -> None:
     wish = {"metadata": {"labels": {names.INJECT: "maybe"}}, "spec": {"containers": [{"name": "app"}]}}
-    clash = {"spec": {"containers": [{"name": "proa-proxy"}], "volumes": [{"name": "proa-identity"}]}}
+    clash = {
+        "spec": {
+            "containers": [{"name": "proa-proxy", "args": []}, {"name": "app"}],
+            "volumes": [{"name": "proa-identity"}],
+        }
+    }
     namespace = {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "x-", "namespace": "demo"}}
     with pytest.raises(Refused) as refused:
         of(manifest("CronJob", wish), manifest("Pod"), manifest("Deployment", clash), namespace, manifest("Job", None))
     template = "spec.jobTemplate.spec.template"
     assert [problem.field for problem in refused.value.problems] == [
         f"CronJob web: {template}.metadata.labels['proa.dev/inject']",
-        "Deployment web: spec.template.spec.containers[0].name",
+        "Deployment web: spec.template.spec.containers[0].args",
         "Deployment web: spec.template.spec.volumes[0].name",
         "Pod demo/x-: spec",
         "Job web: spec.template",

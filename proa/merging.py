@@ -1,0 +1,81 @@
+"""How the parts of a Pod merge: which lists by which key, and which mappings others may add to. Pure.
+
+The keys are Kubernetes' own (`x-kubernetes-patch-merge-key` of core/v1 Pod, version 1.37), of what may stand in the
+specification of a pod that is made. A list that is not named here is replaced as a whole, as `args` and `tolerations`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, TypeGuard
+
+import msgspec
+
+from proa.json import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list whose items are told apart by their member *key*; *inside* is how an item's own members merge."""
+
+    key: str
+    inside: "Merging" = field(default_factory=dict[str, "Listed | Merging"])
+
+
+Merging: TypeAlias = Mapping[str, "Listed | Merging"]
+"""By member. A mapping is named where others than its author add to it, so that it is never theirs or ours alone."""
+
+CONTAINER: Final[Merging] = {
+    "env": Listed("name"),
+    "ports": Listed("containerPort"),
+    "volumeMounts": Listed("mountPath"),
+    "volumeDevices": Listed("devicePath"),
+    "resources": {"requests": {}, "limits": {}},
+    "securityContext": {},
+}
+POD: Final[Merging] = {
+    "metadata": {"labels": {}, "annotations": {}},
+    "spec": {
+        "containers": Listed("name", CONTAINER),
+        "initContainers": Listed("name", CONTAINER),
+        "ephemeralContainers": Listed("name", CONTAINER),
+        "volumes": Listed("name"),
+        "imagePullSecrets": Listed("name"),
+        "hostAliases": Listed("ip"),
+        "topologySpreadConstraints": Listed("topologyKey"),
+        "schedulingGates": Listed("name"),
+        "resourceClaims": Listed("name"),
+        "evictionResponders": Listed("name"),
+        "nodeSelector": {},
+        "resources": {"requests": {}, "limits": {}},
+        "securityContext": {},
+    },
+}
+
+
+def within(merging: "Listed | Merging | None") -> Merging:
+    """How the members below a member merge; of a list's, those of its items."""
+    match merging:
+        case Listed(inside=inside):
+            return inside
+        case None:
+            return {}
+        case _:
+            return merging
+
+
+def same(one: Json, other: Json) -> bool:
+    """Whether two values are the same in JSON, where true, 1 and 1.0 are three."""
+    return one is other or msgspec.json.encode(one) == msgspec.json.encode(other)
+
+
+def keys_of(items: Json, listed: Listed) -> list[str | int] | None:
+    """The keys of all *items*; None where they do not tell them apart: two of a kind, or one without."""
+    if not isinstance(items, list):
+        return None
+    keys = [key for item in items if isinstance(item, dict) and is_key(key := item.get(listed.key))]
+    return keys if len(set(keys)) == len(items) else None
+
+
+def is_key(value: Json) -> TypeGuard[str | int]:
+    """Whether *value* can tell an item of a list apart."""
+    return isinstance(value, str | int) and not isinstance(value, bool)

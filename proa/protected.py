@@ -1,0 +1,112 @@
+"""What is laid over Proa's own containers, checked: they keep what identity and interception rest on. Pure.
+
+An admin's template and a user's own container of that name are held to the same.
+"""
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+from proa import names
+from proa.errors import Invalid, shown
+from proa.json import Json
+from proa.overlay import DELETE, DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
+
+OWN: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
+VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
+_OURS: Final = "nothing: it is Proa's own"
+IDS: Final = {
+    names.PROXY_CONTAINER: {"runAsUser": names.PROXY_UID, "runAsGroup": names.PROXY_GID},
+    names.INIT_CONTAINER: {"runAsUser": 0},
+}
+"""The proxy's packets are told from the app's by its ids; interception is programmed by root."""
+_FIXED: Final = ("command", "args", "restartPolicy", "stdin", "tty", RETAIN_KEYS)
+_VARIABLES: Final = ("POD_NAME", "POD_NAMESPACE", "SERVICE_ACCOUNT", "POD_IP")
+"""Envoy's identity towards discovery is made of them."""
+_DIRECTORIES: Final = (names.IDENTITY_DIRECTORY, names.BOOTSTRAP_DIRECTORY, names.DISCOVERY_DIRECTORY)
+_TYPES: Final[Mapping[str, tuple[type, str]]] = {
+    **dict.fromkeys(("image", "imagePullPolicy", "workingDir", "restartPolicy"), (str, "text")),
+    **dict.fromkeys(("command", "args", "env", "envFrom", "ports", "volumeMounts", "volumeDevices"), (list, "a list")),
+    **dict.fromkeys(("resources", "securityContext", "lifecycle"), (dict, "a mapping")),
+    **dict.fromkeys(("livenessProbe", "readinessProbe", "startupProbe"), (dict, "a mapping")),
+    **dict.fromkeys(("stdin", "tty"), (bool, "true or false")),
+}
+
+
+def container_problems(partial: Mapping[str, Any], field: str) -> Iterator[Invalid]:
+    """What keeps *partial* from being laid over one of Proa's own containers, or over another; *field* is its path."""
+    yield from _type_problems(partial, field)
+    if partial.get("name") in OWN:
+        yield from _own_problems(str(partial["name"]), partial, field)
+
+
+def _type_problems(partial: Mapping[str, Any], field: str) -> Iterator[Invalid]:
+    for key, (kind, words) in _TYPES.items():
+        value = partial.get(key)
+        if value is not None and type(value) is not kind:
+            yield Invalid(f"{field}.{key}", shown(value), words)
+        elif isinstance(value, list) and key in ("command", "args"):
+            for index, each in enumerate(cast("list[Json]", value)):
+                if not isinstance(each, str):
+                    yield Invalid(f"{field}.{key}[{index}]", shown(each), "text")
+
+
+def _own_problems(name: str, partial: Mapping[str, Any], field: str) -> Iterator[Invalid]:
+    """What Proa's containers cannot do without stays; everything else of them may be said anew."""
+    if PATCH in partial and not (name == names.INIT_CONTAINER and partial[PATCH] == DELETE):
+        yield Invalid(f"{field}.{PATCH}", shown(partial[PATCH]), f"{DELETE}, of {names.INIT_CONTAINER} alone")
+    for key in partial:
+        if key in _FIXED or key.startswith(DELETE_ITEMS):
+            yield Invalid(f"{field}.{key}", shown(partial[key]), _OURS)
+    for key in ("env", "volumeMounts", "ports", "securityContext"):
+        if (key in partial and partial[key] is None) or _replaces(partial.get(key)):
+            yield Invalid(f"{field}.{key}", f"what leaves nothing of Proa's {key}", "additions, and single changes")
+    yield from _own_context_problems(name, partial.get("securityContext"), f"{field}.securityContext")
+    yield from _own_item_problems(name, partial, field)
+
+
+def _own_item_problems(name: str, partial: Mapping[str, Any], field: str) -> Iterator[Invalid]:
+    for index, variable in enumerate(mappings(partial.get("env"))):
+        if name == names.PROXY_CONTAINER and variable.get("name") in _VARIABLES:
+            yield Invalid(f"{field}.env[{index}].name", shown(variable["name"]), f"any but {', '.join(_VARIABLES)}")
+    for index, mount in enumerate(mappings(partial.get("volumeMounts"))):
+        yield from _own_mount_problems(mount, f"{field}.volumeMounts[{index}]")
+    for index, port in enumerate(mappings(partial.get("ports"))):
+        if port.get("containerPort") == names.METRICS_PORT:
+            yield Invalid(f"{field}.ports[{index}].containerPort", str(names.METRICS_PORT), _OURS)
+
+
+def _own_context_problems(name: str, context: Json, field: str) -> Iterator[Invalid]:
+    if not isinstance(context, dict):
+        return
+    for key, value in IDS[name].items():
+        if key in context and (context[key] != value or isinstance(context[key], bool)):
+            yield Invalid(f"{field}.{key}", shown(context[key]), f"{value}: interception rests on it")
+    capabilities = context.get("capabilities", {})
+    added = capabilities.get("add", ["NET_ADMIN"]) if isinstance(capabilities, dict) else None
+    if name == names.INIT_CONTAINER and (not isinstance(added, list) or "NET_ADMIN" not in added):
+        yield Invalid(f"{field}.capabilities", shown(capabilities), "NET_ADMIN among those added")
+
+
+def _own_mount_problems(mount: Mapping[str, Any], field: str) -> Iterator[Invalid]:
+    if mount.get("name") in VOLUMES:
+        yield Invalid(f"{field}.name", shown(mount["name"]), _OURS)
+    path = mount.get("mountPath")
+    if not isinstance(path, str):
+        return
+    real = posixpath.normpath(f"/{path}").replace("//", "/")
+    # In Envoy's image /var/run is a link to /run.
+    real = f"/var{real}" if real.startswith("/run/") else real
+    for directory in _DIRECTORIES:
+        if f"{real}/".startswith(f"{directory}/"):
+            yield Invalid(f"{field}.mountPath", shown(path), f"a path outside {directory}")
+
+
+def _replaces(value: Json) -> bool:
+    items = value if isinstance(value, list) else [value]
+    return any(isinstance(item, dict) and (item.get(PATCH) == REPLACE or RETAIN_KEYS in item) for item in items)
+
+
+def mappings(items: Json) -> list[dict[str, Json]]:
+    """The *items* of a list; what is none is told elsewhere, and stands for nothing here."""
+    return [item if isinstance(item, dict) else {} for item in items] if isinstance(items, list) else []

@@ -1,0 +1,232 @@
+"""What templates, and a user's own containers of Proa's names, make of a pod and of its sidecar. Pure.
+
+It comes before everything else: what is injected, refused and recorded afterwards is so of the pod as it is then.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias, cast
+
+import msgspec
+
+from proa import names
+from proa.errors import Invalid, Problems, shown
+from proa.json import Json
+from proa.merging import CONTAINER, POD
+from proa.mesh import MeshConfiguration, Vocabulary
+from proa.overlay import DELETE, PATCH, bare, overlay
+from proa.partial import EVERY, LISTS, PartialPod
+from proa.protected import OWN, container_problems
+from webhook.decoding import converted
+from webhook.difference import Difference, difference, edits
+from webhook.operations import Operation
+from webhook.pod import Pod
+from webhook.sidecar import Sidecar, digest
+
+ISTIO_TEMPLATES: Final = "inject.istio.io/templates"
+AUTO: Final = "auto"
+"""The image of a user's own container that says: the one that Proa would take."""
+_HANDLERS: Final = ("exec", "grpc", "httpGet", "tcpSocket")
+_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+_MOST: Final = 16
+_Object: TypeAlias = dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Customisation:
+    """*operations* on the pod as it came, which make *pod* of it; *changed* is the record that undoes them.
+
+    *laid* is what
+    is laid over Proa's own containers, by name and in order; None in a container's place: the pod has none.
+    """
+
+    pod: _Object
+    operations: tuple[Operation, ...]
+    changed: Difference
+    laid: Mapping[str, Sequence[_Object] | None] = field(default_factory=dict[str, "Sequence[_Object] | None"])
+    problems: tuple[Invalid, ...] = ()
+
+    @property
+    def intercepts(self) -> bool:
+        """Whether the pod has a `proa-init`."""
+        return self.laid.get(names.INIT_CONTAINER, ()) is not None
+
+
+def is_customised(pod: Pod, configuration: MeshConfiguration) -> bool:
+    """Whether there is anything to look at, which most pods do not have."""
+    annotations = pod.annotations.values
+    if configuration.default_templates or names.TEMPLATES in annotations:
+        return True
+    if ISTIO_TEMPLATES in annotations and configuration.vocabulary is Vocabulary.ISTIO:
+        return True
+    # Every pod comes here: a generator would take it longer than the loop.
+    for each in (*pod.spec.containers, *(pod.spec.init_containers or ())):  # noqa: SIM110
+        if each.name in OWN:
+            return True
+    return False
+
+
+def customisation(source: Json, pod: Pod, configuration: MeshConfiguration) -> Customisation:
+    """What becomes of the pod that is *source*, of which *pod* is the view."""
+    came, problems = cast("_Object", source), Problems()
+    chosen: tuple[PartialPod, ...] = ()
+    with problems.collected():
+        chosen = _chosen(pod, configuration)
+    own = dict(_own(came, problems))
+    whole = _without(came, own) if own else came
+    laid: dict[str, list[_Object] | None] = {}
+    for template in chosen:
+        with problems.collected():
+            whole = cast("_Object", overlay(whole, _of_the_pod(template, whole), POD))
+        for name, partial in _of_the_sidecar(template):
+            _lay(laid, name, partial)
+    for name, partial in own.items():
+        _lay(laid, name, partial)
+    if not _items(whole, "containers") and names.PROXY_CONTAINER not in own:
+        allowed = f"a container; {names.PROXY_CONTAINER} alone makes a pod that is only a proxy"
+        problems.add([Invalid("spec.containers", "nothing", allowed)])
+    found = problems.refusal("the pod").problems
+    return Customisation(whole, tuple(edits(came, whole)), difference(came, whole), laid, found)
+
+
+def customised(made: Sidecar, custom: Customisation) -> Sidecar:
+    """A sidecar as one pod is given it. Its record tells it from that of a pod with other templates."""
+    init, proxy = (custom.laid.get(name) or () for name in OWN)
+    told = msgspec.json.encode((made.status.settings, custom.laid, custom.changed))
+    return replace(
+        made,
+        init=made.init and container(made.init, init),
+        proxy=container(made.proxy, proxy),
+        status=msgspec.structs.replace(made.status, changed=custom.changed, settings=digest(told)),
+    )
+
+
+def container(made: msgspec.Raw, laid: Sequence[_Object]) -> msgspec.Raw:
+    """A container of Proa's as it is with *laid* over it."""
+    whole: Json = msgspec.json.decode(made)
+    for partial in laid:
+        whole = overlay(_one_handler(cast("_Object", whole), partial), partial, CONTAINER)
+    return msgspec.Raw(msgspec.json.encode(whole))
+
+
+def view(pod: _Object) -> Pod:
+    """What Proa reads of a customised pod, which may be left without a container: it is only the proxy then.
+
+    Raises Invalid for one that a template made unreadable.
+    """
+    spec = cast("_Object", pod["spec"])
+    found = converted({**pod, "spec": {**spec, "containers": spec.get("containers") or [{"name": ""}]}}, Pod, "spec")
+    if spec.get("containers"):
+        return found
+    return msgspec.structs.replace(found, spec=msgspec.structs.replace(found.spec, containers=()))
+
+
+def _chosen(pod: Pod, configuration: MeshConfiguration) -> tuple[PartialPod, ...]:
+    annotations, key = pod.annotations.values, names.TEMPLATES
+    if key not in annotations and configuration.vocabulary is Vocabulary.ISTIO:
+        key = ISTIO_TEMPLATES
+    text = annotations.get(key)
+    known = configuration.known_templates
+    if text is None:
+        return tuple(known[name] for name in configuration.default_templates)
+    listed = [name.strip() for name in text.split(",")] if text.strip() else []
+    if len(listed) > _MOST or len(set(listed)) < len(listed) or not set(listed) <= known.keys():
+        allowed = f"names of templates, each once and at most {_MOST}, with commas between: {', '.join(known)}"
+        raise Invalid(f"metadata.annotations['{key}']", shown(text), allowed)
+    return tuple(known[name] for name in listed)
+
+
+def _own(came: _Object, problems: Problems) -> Iterator[tuple[str, _Object]]:
+    """What the user's own containers of Proa's names say of Proa's."""
+    found: list[str] = []
+    for listed in LISTS:
+        for index, item in enumerate(_items(came, listed)):
+            name, at = item.get("name"), f"spec.{listed}[{index}]"
+            if name not in OWN:
+                continue
+            if name in found:
+                problems.add([Invalid(f"{at}.name", shown(name), "one container of this name, which is Proa's")])
+            problems.add(_directives(item, at))
+            partial = cast("_Object", bare(item))
+            # A regular sidecar's restartPolicy is the pod's, a native one's stands where it is made.
+            partial.pop("restartPolicy", None)
+            problems.add(container_problems(partial, at))
+            found.append(str(name))
+            yield str(name), _automatic(partial)
+
+
+def _directives(item: Json, field: str) -> Iterator[Invalid]:
+    match item:
+        case dict():
+            for key, each in item.items():
+                if key.startswith("$"):
+                    yield Invalid(f"{field}.{key}", shown(each), "fields alone: a pod is no patch")
+                yield from _directives(each, f"{field}.{key}")
+        case list():
+            for index, each in enumerate(item):
+                yield from _directives(each, f"{field}[{index}]")
+        case _:
+            return
+
+
+def _automatic(partial: _Object) -> _Object:
+    if partial.get("image") != AUTO:
+        return partial
+    # The API server has set the pull policy of an image without a tag, before anybody was asked.
+    left = {key: value for key, value in partial.items() if key != "image"}
+    return {key: value for key, value in left.items() if (key, value) != ("imagePullPolicy", "Always")}
+
+
+def _without(came: _Object, own: Mapping[str, _Object]) -> _Object:
+    spec = dict(cast("_Object", came["spec"]))
+    for listed in LISTS:
+        if any(item.get("name") in own for item in _items(came, listed)):
+            spec[listed] = [item for item in _items(came, listed) if item.get("name") not in own]
+    return {**came, "spec": spec}
+
+
+def _of_the_pod(template: PartialPod, pod: _Object) -> Json:
+    """*template* for this *pod*, without what is for Proa's containers."""
+    spec = dict(template.spec)
+    for listed in filter(spec.__contains__, LISTS):
+        spec[listed] = [*_expanded(spec[listed], [str(item["name"]) for item in _items(pod, listed)])]
+        if not spec[listed]:
+            del spec[listed]
+    return {"metadata": template.metadata, "spec": spec}
+
+
+def _expanded(partials: Sequence[_Object], present: Sequence[str]) -> Iterator[_Object]:
+    for partial in partials:
+        if partial["name"] == EVERY:
+            yield from ({**partial, "name": name} for name in present)
+    yield from (partial for partial in partials if partial["name"] not in (EVERY, *OWN))
+
+
+def _of_the_sidecar(template: PartialPod) -> Iterator[tuple[str, _Object]]:
+    for listed in LISTS:
+        for partial in template.spec.get(listed) or ():
+            if partial["name"] in OWN:
+                yield partial["name"], partial
+
+
+def _lay(laid: dict[str, list[_Object] | None], name: str, partial: _Object) -> None:
+    """What is gone stays so: nothing is laid over it."""
+    if partial.get(PATCH) == DELETE:
+        laid[name] = None
+    elif (before := laid.setdefault(name, [])) is not None:
+        before.append(partial)
+
+
+def _one_handler(whole: _Object, partial: _Object) -> _Object:
+    """*whole* without the handler of a probe for which *partial* has another: a probe has one."""
+    changed = dict(whole)
+    for key in _PROBES:
+        probe, found = partial.get(key), whole.get(key)
+        if isinstance(probe, dict) and isinstance(found, dict) and any(kind in probe for kind in _HANDLERS):
+            changed[key] = {kind: each for kind, each in found.items() if kind not in _HANDLERS or kind in probe}
+    return changed
+
+
+def _items(pod: _Object, listed: str) -> list[_Object]:
+    found = cast("_Object", pod["spec"]).get(listed)
+    return cast("list[_Object]", found) if isinstance(found, list) else []

@@ -1,0 +1,171 @@
+"""What one Pod differs by from another, as a record that undoes it, and as the edits that make it. Pure.
+
+Cost and size grow with what differs: values that are the same object are not looked into. Where a list's items are
+told apart by a key the record says which were added, so that what others add later is left alone.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias, cast
+
+from msgspec import UNSET, UnsetType
+
+from proa.json import Json
+from proa.merging import POD, Listed, Merging, is_key, keys_of, same, within
+from webhook.operations import Add, Operation, Remove, encoded, pointer
+
+Difference: TypeAlias = dict[str, Any]
+"""Of a mapping: `absent` are members that were not there, `was` what stood in others, `in` the differences inside. Of a
+list, `by` is the member that tells its items apart: `absent` are those that were not there, `was` pairs of the item
+before (null: none) and the item that went, `in` pairs of item and difference. `before` is what stood in the whole's
+place: `absent` or `null`. What is empty is left out.
+"""
+_ABSENT: Final = "absent"
+_NULL: Final = "null"
+_Found: TypeAlias = "Json | UnsetType"
+
+
+def difference(before: dict[str, Json], after: dict[str, Json], merging: Merging = POD) -> Difference:
+    """What turns *after* into *before* by `undone`; empty where they are the same."""
+    absent: list[str] = []
+    was: dict[str, Json] = {}
+    inside: dict[str, Difference] = {}
+    for key in [*after, *(key for key in before if key not in after)]:
+        old, new, how = before.get(key, UNSET), after.get(key, UNSET), merging.get(key)
+        if old is new:
+            continue
+        found = _inside(old, new, how)
+        if found is not None:
+            inside |= {key: found} if found else {}
+        elif old is UNSET:
+            absent.append(key)
+        elif new is UNSET or not same(old, new):
+            was[key] = old
+    return _filled(absent=absent, was=was, **{"in": inside})
+
+
+def undone(record: Difference, current: dict[str, Json]) -> dict[str, Json]:
+    """*current* without what *record* says was changed; what others did stays, unless it is in its place."""
+    absent, inside = record.get("absent", ()), record.get("in", {})
+    result: dict[str, Json] = {key: value for key, value in current.items() if key not in absent}
+    result |= record.get("was", {})
+    for key, changed in inside.items():
+        found = current.get(key)
+        restored = _restored(changed, found)
+        if restored or "before" not in changed or not isinstance(found, dict | list):
+            result |= {key: restored} if key in current else {}
+        elif changed["before"] == _NULL:
+            result[key] = None
+        else:
+            result.pop(key)
+    return result
+
+
+def edits(
+    before: dict[str, Json], after: dict[str, Json], merging: Merging = POD, path: str = ""
+) -> Iterator[Operation]:
+    """The operations that turn *before*, which stands at *path*, into *after*."""
+    for key, old in before.items():
+        if key not in after:
+            yield Remove(f"{path}{pointer(key)}")
+        elif old is not after[key]:
+            yield from _member_edits(old, after[key], merging.get(key), f"{path}{pointer(key)}")
+    for key, new in after.items():
+        if key not in before:
+            yield Add(f"{path}{pointer(key)}", encoded(new))
+
+
+def _inside(old: _Found, new: _Found, how: Listed | Merging | None) -> Difference | None:
+    """The difference of two collections whose members count each; None where a value stands for another."""
+    marks = {"before": _ABSENT if old is UNSET else _NULL} if old is UNSET or old is None else {}
+    match how, new:
+        case Listed(), list():
+            found = _list_difference([] if marks else cast("Json", old), new, how)
+            return found if found is None or not marks else {"by": how.key, **found, **marks}
+        case _, dict() if isinstance(old, dict):
+            return difference(old, new, within(how))
+        case _, dict() if marks and how is not None:
+            return {**difference({}, new, within(how)), **marks}
+        case _:
+            return None
+
+
+def _list_difference(old: Json, new: list[Json], listed: Listed) -> Difference | None:
+    """Empty where they are the same, None where keys do not tell."""
+    aligned = _aligned(old, new, listed)
+    if aligned is None:
+        return None
+    olds, news = aligned
+    order = list(olds)
+    gone = [[order[place - 1] if place else None, olds[key]] for place, key in enumerate(order) if key not in news]
+    changed = [(key, item, news[key]) for key, item in olds.items() if item is not news.get(key, item)]
+    inside = [[key, found] for key, old, new in changed if (found := difference(old, new, listed.inside))]
+    found = _filled(absent=[key for key in news if key not in olds], was=gone, **{"in": inside})
+    return {"by": listed.key, **found} if found else {}
+
+
+_Keyed: TypeAlias = dict[str | int, dict[str, Json]]
+
+
+def _aligned(old: Json, new: Json, listed: Listed) -> tuple[_Keyed, _Keyed] | None:
+    """Both lists by key; None where keys do not tell the items apart, or what stayed changed its order."""
+    before, after = keys_of(old, listed), keys_of(new, listed)
+    if before is None or after is None:
+        return None
+    both = set(before) & set(after)
+    if [key for key in before if key in both] != [key for key in after if key in both]:
+        return None
+    olds, news = (cast("list[dict[str, Json]]", each) for each in (old, new))
+    return dict(zip(before, olds, strict=True)), dict(zip(after, news, strict=True))
+
+
+def _restored(record: Difference, current: Json) -> Json:
+    match current:
+        case dict() if "by" not in record:
+            return undone(record, current)
+        case list() if "by" in record:
+            return _restored_items(record, current)
+        case _:
+            return current
+
+
+def _restored_items(record: Difference, current: list[Json]) -> list[Json]:
+    def key(item: Json) -> str | int | None:
+        found = item.get(record["by"]) if isinstance(item, dict) else None
+        return found if is_key(found) else None
+
+    absent, changed = record.get("absent", ()), dict(record.get("in", ()))
+    items: list[Json] = [
+        undone(changed[key(item)], cast("dict[str, Json]", item)) if key(item) in changed else item
+        for item in current
+        if key(item) not in absent
+    ]
+    for behind, item in record.get("was", ()):
+        places = [place for place, each in enumerate(items) if behind is not None and key(each) == behind]
+        items.insert(places[0] + 1 if places else 0, item)
+    return items
+
+
+def _member_edits(old: Json, new: Json, how: Listed | Merging | None, path: str) -> Iterator[Operation]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        yield from edits(old, new, within(how), path)
+    elif isinstance(how, Listed) and (aligned := _aligned(old, new, how)) is not None:
+        yield from _item_edits(*aligned, how, path)
+    elif not same(old, new):
+        yield Add(path, encoded(new))
+
+
+def _item_edits(olds: _Keyed, news: _Keyed, listed: Listed, path: str) -> Iterator[Operation]:
+    """In place first; then what goes, last first, as each that goes moves those behind it; then what comes."""
+    for place, (key, item) in enumerate(olds.items()):
+        if key in news and item is not news[key]:
+            yield from edits(item, news[key], listed.inside, f"{path}/{place}")
+    for place, key in reversed(list(enumerate(olds))):
+        if key not in news:
+            yield Remove(f"{path}/{place}")
+    for place, (key, item) in enumerate(news.items()):
+        if key not in olds:
+            yield Add(f"{path}/{place}", encoded(item))
+
+
+def _filled(**members: Any) -> Difference:
+    return {key: value for key, value in members.items() if value}
