@@ -17,7 +17,8 @@ from installation.explanation import Answer, Asked, Edit, Explanation, Step, Ver
 from installation.offline import Traced, traced
 from installation.tracing import traced_pod
 from proa import names
-from proa.mesh import MeshConfiguration, mesh_configuration
+from proa.mesh import MeshConfiguration
+from webhook.trial import tried_configuration
 
 _LONGEST: Final = 100
 """Characters of a value of the patch; `-o json` has all of it."""
@@ -66,7 +67,7 @@ def _place(pod: str, namespace: str) -> tuple[str, str]:
 
 
 def _configuration(file: BinaryIO | None) -> MeshConfiguration:
-    return MeshConfiguration() if file is None else mesh_configuration(file.read())
+    return MeshConfiguration() if file is None else tried_configuration(file.read())
 
 
 def _show(found: tuple[Traced, ...], out: Console) -> None:

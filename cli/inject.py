@@ -5,9 +5,10 @@ from typing import BinaryIO
 import click
 
 from proa.documents import as_json, as_yaml
-from proa.mesh import MeshConfiguration, mesh_configuration
+from proa.mesh import MeshConfiguration
 from webhook.decision import Inject, Leave
 from webhook.stream import Verdict, injected
+from webhook.trial import tried_configuration
 
 
 @click.command()
@@ -20,7 +21,7 @@ def inject(stream: BinaryIO, config: BinaryIO | None, output: str) -> None:
     A namespace counts as labelled unless its Namespace stands in the file. What carries no pod passes through,
     comments apart. What was decided, and why, goes to standard error.
     """
-    configuration = MeshConfiguration() if config is None else mesh_configuration(config.read())
+    configuration = MeshConfiguration() if config is None else tried_configuration(config.read())
     result = injected(stream.read(), configuration)
     text = as_json(result.documents) if output == "json" else as_yaml(result.documents)
     for verdict in result.verdicts:

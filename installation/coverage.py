@@ -15,6 +15,7 @@ from proa import names
 from proa.errors import Invalid, shown
 from proa.json import Json
 from proa.mesh import MeshConfiguration
+from webhook.customising import fingerprint
 from webhook.decision import OPT_IN, OPT_OUT, Inject, Leave, Subject, decision
 from webhook.decoding import converted
 from webhook.pod import Pod
@@ -165,9 +166,17 @@ def _age(raw: Json, revision: Revision | None) -> tuple[State, str]:
         record = recorded(texts(raw, "metadata", "annotations").get(names.STATUS, ""))
     except Invalid:
         return State.OUTDATED, "another version of Proa injected it"
-    if record.fingerprint == revision.fingerprint:
+    if _is_given(raw, record.fingerprint, revision):
         return State.INJECTED, ""
     return State.OUTDATED, f"its sidecar is not what the configuration in force gives (Proa {record.proa} injected it)"
+
+
+def _is_given(raw: Json, found: str, revision: Revision) -> bool:
+    try:
+        return found == fingerprint(texts(raw, "metadata", "annotations"), revision.configuration, revision.fingerprint)
+    except Invalid:
+        # A template that is no longer there.
+        return False
 
 
 def _why_missing(raw: Json, namespace: Namespace, revision: Revision | None) -> str:

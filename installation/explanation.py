@@ -105,7 +105,8 @@ def explanation(subject: Subject, pod: Json, registrations: Iterable[Json], side
         planned = injection(subject, sidecar, lambda: pod)
     except ProaError as refusal:
         return Explanation(Verdict.REFUSED, f"the webhook refuses the pod: {refusal}", steps, asked, ())
-    sentence, warned = planned.decision.reason.sentence, tuple(warnings(subject, planned.decision, sidecar))
+    sentence = planned.decision.reason.sentence
+    warned = (*warnings(subject, planned.decision, planned.given), *planned.warnings)
     if not isinstance(planned.decision, Inject):
         return Explanation(Verdict.LEFT, f"the pod stays as it is: {sentence}", steps, asked, (), warned)
     edits = tuple(map(_edit, planned.operations))

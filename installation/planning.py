@@ -16,9 +16,9 @@ from proa import names
 from proa.documents import plain, read
 from proa.errors import Invalid, shown
 from proa.json import Json
-from proa.mesh import mesh_configuration
 from proa.release import VERSION
 from webhook.registration import Trust
+from webhook.trial import tried_configuration
 
 _NO_WAY_BACK: Final = (
     "cert-manager, which issues them now; to leave it install another revision and move the namespaces there"
@@ -150,6 +150,6 @@ KINDS: Final = tuple(dict.fromkeys(map(resource_of, objects(_RICHEST))))
 
 def mesh_document(document: bytes) -> Mapping[str, Json]:
     """What mesh.yaml of an admin sets. Raises Refused naming every field that is wrong."""
-    mesh_configuration(document)
+    tried_configuration(document)
     trees = tuple(map(plain, read(document)))
     return cast("Mapping[str, Json]", trees[0]) if trees else {}

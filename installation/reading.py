@@ -29,7 +29,7 @@ from kube.resources import (
 from proa import names
 from proa.errors import Invalid, Refused
 from proa.json import Json
-from proa.mesh import mesh_configuration
+from webhook.trial import tried_configuration
 
 _NEEDED: Final = (POD_CERTIFICATE_REQUESTS, CLUSTER_TRUST_BUNDLES)
 _MANAGER: Final = "proa-check"
@@ -83,7 +83,7 @@ async def read_configuration(client: Client, revision: str) -> Configured:
     if names.CONFIGURATION_KEY not in found:
         return NoConfiguration(f"ConfigMap {names.SYSTEM_NAMESPACE}/{name} has no key {names.CONFIGURATION_KEY}")
     try:
-        return mesh_configuration(found[names.CONFIGURATION_KEY])
+        return tried_configuration(found[names.CONFIGURATION_KEY])
     except Invalid as problem:
         return BadConfiguration((str(problem),))
     except Refused as refusal:

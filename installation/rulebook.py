@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from installation.offline import traced
-from proa.mesh import mesh_configuration
 from webhook.decision import RULES, Inject
+from webhook.trial import tried_configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Puzzle:
     @property
     def answer(self) -> Iterator[str]:
         """The lines of `proa explain -f` but for its tables."""
-        for each in traced(self.stream, mesh_configuration(self.configuration)):
+        for each in traced(self.stream, tried_configuration(self.configuration)):
             yield f"{each.title}: {each.explanation.conclusion}"
             yield from (f"note: {note}" for note in each.notes)
             yield from (f"Warning: {warning}" for warning in each.explanation.warnings)

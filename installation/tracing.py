@@ -16,10 +16,11 @@ from proa.documents import plain
 from proa.errors import Invalid, Refused
 from proa.json import Json
 from proa.mesh import MeshConfiguration
+from webhook.customising import fingerprint
 from webhook.decision import Subject
 from webhook.decoding import converted
 from webhook.pod import Pod
-from webhook.sidecar import sidecar
+from webhook.sidecar import Sidecar, sidecar
 from webhook.status import recorded
 from webhook.stream import uninjected
 
@@ -39,7 +40,7 @@ async def traced_pod(client: Client, namespace: str, name: str) -> Traced:
     subject = Subject(converted(original, Pod, ""), namespace, labels, configuration)
     given = sidecar(configuration)
     told = explanation(subject, original, ours, given)
-    return Traced(f"Pod {namespace}/{name}", (*notes, *unread(subject), *more, *_age(pod, given.fingerprint)), told)
+    return Traced(f"Pod {namespace}/{name}", (*notes, *unread(subject), *more, *_age(pod, configuration, given)), told)
 
 
 def _usable(found: MeshConfiguration | NoConfiguration | BadConfiguration) -> tuple[MeshConfiguration, tuple[str, ...]]:
@@ -64,12 +65,13 @@ def _original(pod: Json) -> tuple[Json, tuple[str, ...]]:
     return plain(document), ("it carries a sidecar: this is what was asked, and what would be asked again, without it",)
 
 
-def _age(pod: Json, fingerprint: str) -> tuple[str, ...]:
-    status = texts(pod, "metadata", "annotations").get(names.STATUS)
+def _age(pod: Json, configuration: MeshConfiguration, given: Sidecar) -> tuple[str, ...]:
+    annotations = texts(pod, "metadata", "annotations")
+    status = annotations.get(names.STATUS)
     if status is None:
         return ()
     try:
-        current = recorded(status).fingerprint == fingerprint
+        current = recorded(status).fingerprint == fingerprint(annotations, configuration, given.fingerprint)
     except Invalid:
         current = False
     return () if current else ("its sidecar is outdated: it is not what the configuration in force gives",)

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from kube.calls import Selection, Selectors
 from kube.client import Client
-from kube.configured import Configured, configured
+from kube.configured import Configured, Reading, configured
 from kube.events import record
 from kube.index import Index
 from kube.resources import CONFIG_MAPS, Key, key_of
@@ -17,7 +17,7 @@ from kube.until import until
 from proa.clock import Clock, system_clock
 from proa.errors import ProaError
 from proa.json import Json
-from proa.mesh import MeshConfiguration
+from proa.mesh import MeshConfiguration, mesh_configuration
 from proa.names import SYSTEM_NAMESPACE
 
 
@@ -35,9 +35,11 @@ class LiveConfiguration:
         registry: CollectorRegistry,
         namespace: str = SYSTEM_NAMESPACE,
         clock: Clock = system_clock,
+        reading: Reading = mesh_configuration,
     ) -> None:
+        """*reading* says what is a configuration: a process may ask more of one than that its fields are right."""
         self._client, self._key, self._clock = client, Key(namespace, name), clock
-        self._state = Configured()
+        self._reading, self._state = reading, Configured()
         self._subscribers: list[Callable[[MeshConfiguration], None]] = []
         self._unsaid: asyncio.Queue[tuple[Json, str]] = asyncio.Queue(maxsize=1)
         self._log = structlog.get_logger("configuration").bind(config_map=str(self._key))
@@ -71,7 +73,7 @@ class LiveConfiguration:
             group.create_task(until(stopping, self._record()))
 
     def _seen(self, _: Key, config_map: Json) -> None:
-        before, self._state = self._state, configured(self._state, config_map, str(self._key))
+        before, self._state = self._state, configured(self._state, config_map, str(self._key), self._reading)
         problem, current = self._state.problem, self._state.current
         self._valid.set(problem is None)
         if problem is not None:

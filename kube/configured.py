@@ -1,6 +1,8 @@
 """The configuration in force: the last one that was good, and what is wrong with a newer one. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from proa.errors import Invalid, ProaError, shown
 from proa.json import Json
@@ -16,10 +18,14 @@ class Configured:
     problem: ProaError | None = None
 
 
-def configured(before: Configured, config_map: Json, name: str) -> Configured:
+Reading: TypeAlias = Callable[[str], MeshConfiguration]
+"""Of a document. Raises a ProaError for one that cannot be used."""
+
+
+def configured(before: Configured, config_map: Json, name: str, reading: Reading = mesh_configuration) -> Configured:
     """After the ConfigMap *name* was seen as *config_map*, or as None: it is not there."""
     try:
-        return Configured(mesh_configuration(_document(config_map, name)))
+        return Configured(reading(_document(config_map, name)))
     except ProaError as problem:
         return Configured(before.current, problem)
 

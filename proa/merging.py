@@ -6,7 +6,7 @@ specification of a pod that is made. A list that is not named here is replaced a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, TypeGuard
+from typing import Final, TypeAlias, TypeGuard, cast
 
 import msgspec
 
@@ -70,10 +70,19 @@ def same(one: Json, other: Json) -> bool:
 
 def keys_of(items: Json, listed: Listed) -> list[str | int] | None:
     """The keys of all *items*; None where they do not tell them apart: two of a kind, or one without."""
-    if not isinstance(items, list):
+    if not isinstance(items, list) or not _of(items, dict):
         return None
-    keys = [key for item in items if isinstance(item, dict) and is_key(key := item.get(listed.key))]
-    return keys if len(set(keys)) == len(items) else None
+    keys = [cast("dict[str, Json]", item).get(listed.key) for item in items]
+    return (
+        cast("list[str | int]", keys)
+        if _of(keys, str, int) and len(set(cast("list[str | int]", keys))) == len(items)
+        else None
+    )
+
+
+def _of(values: list[Json], *kinds: type) -> bool:
+    """Whether all are exactly of one of *kinds*; a list may have thousands of variables."""
+    return set(map(type, values)) <= set(kinds)
 
 
 def is_key(value: Json) -> TypeGuard[str | int]:

@@ -17,7 +17,7 @@ from proa.errors import Invalid, Problems, shown
 from proa.identity import TRUST_DOMAIN_PATTERN, TrustDomain
 from proa.injection import Injection, Namespace
 from proa.json import Json
-from proa.partial import BUILT_IN, PartialPod
+from proa.partial import BUILT_IN, PartialPod, TemplateName
 from proa.quantity import PATTERN, amount
 from proa.release import VERSION
 from proa.sections import Section, section
@@ -58,13 +58,6 @@ ConfigMapName: TypeAlias = Annotated[
 # What the two look like is checked where a section is made; a schema that others read must say it, too.
 Image: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{IMAGE_PATTERN}\Z"})]
 Domain: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{TRUST_DOMAIN_PATTERN}\Z"})]
-TemplateName: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=rf"^{dns.LABEL}\Z",
-        description="a template's name: 1 to 63 of a-z, 0-9 and '-'",
-    ),
-]
 
 
 class PeerTls(StrEnum):

@@ -66,16 +66,25 @@ def _items(original: list[Json], partial: list[Json], listed: Listed) -> list[Js
         # The item that says so replaces the list, and stands for nothing itself.
         return [bare(item) for _, item in keyed if not _deletes(item)]
     gone = [key for key, item in keyed if _deletes(item)]
-    merged = [item for item in original if not any(_has(item, listed, key) for key in gone)]
+    merged = [item for item in original if not any(_has(item, listed, key) for key in gone)] if gone else [*original]
+    known = [each.get(listed.key) if isinstance(each, dict) else None for each in merged]
     for key, item in keyed:
         if _deletes(item):
             continue
-        place = next((place for place, each in enumerate(merged) if _has(each, listed, key)), None)
+        place = _place(known, key)
         if place is None:
+            known.append(key)
             merged.append(bare(item))
         else:
             merged[place] = overlay(merged[place], item, listed.inside)
     return merged
+
+
+def _place(known: list[Json], key: Json) -> int | None:
+    """Where in a list that may be long, the first *key* is, which is not that of 1 where it is true."""
+    if key not in known:
+        return None
+    return next((place for place, each in enumerate(known) if type(each) is type(key) and each == key), None)
 
 
 def _key(item: Json, listed: Listed) -> Json:

@@ -5,7 +5,9 @@ Checked is what Proa's own containers, and the merge itself, rest on; Kubernetes
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
+
+from msgspec import Meta
 
 from proa import dns, names
 from proa.errors import Invalid, Problems, shown
@@ -15,6 +17,9 @@ from proa.overlay import DELETE, DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
 from proa.protected import IDS, OWN, VOLUMES, container_problems, mappings
 from proa.sections import Section
 
+TemplateName: TypeAlias = Annotated[
+    str, Meta(pattern=rf"^{dns.LABEL}\Z", description="a template's name: 1 to 63 of a-z, 0-9 and '-'")
+]
 EVERY: Final = "*"
 """In a container's name: each of the pod's own containers of that list, as it is when the template is laid over it."""
 LISTS: Final = ("initContainers", "containers")

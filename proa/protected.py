@@ -1,6 +1,6 @@
 """What is laid over Proa's own containers, checked: they keep what identity and interception rest on. Pure.
 
-An admin's template and a user's own container of that name are held to the same.
+An admin's template and a user's own container of that name are held to the same, but for `author_problems`.
 """
 
 import posixpath
@@ -15,6 +15,8 @@ from proa.overlay import DELETE, DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
 OWN: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
 VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
 _OURS: Final = "nothing: it is Proa's own"
+AUTO: Final = "auto"
+"""The image of a user's own container that says: the one that Proa would take."""
 IDS: Final = {
     names.PROXY_CONTAINER: {"runAsUser": names.PROXY_UID, "runAsGroup": names.PROXY_GID},
     names.INIT_CONTAINER: {"runAsUser": 0},
@@ -38,6 +40,32 @@ def container_problems(partial: Mapping[str, Any], field: str) -> Iterator[Inval
     yield from _type_problems(partial, field)
     if partial.get("name") in OWN:
         yield from _own_problems(str(partial["name"]), partial, field)
+
+
+_OF_AN_INIT: Final = (
+    "name",
+    "image",
+    "imagePullPolicy",
+    "resources",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+)
+_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+def author_problems(partial: Mapping[str, Any], field: str) -> Iterator[Invalid]:
+    """What the author of a pod may not say of `proa-init`, an admin's template may: whether traffic is intercepted."""
+    if partial.get("name") != names.INIT_CONTAINER:
+        return
+    allowed = f"image: {AUTO} and resources: a pod's author does not program its interception"
+    if partial.get("image", AUTO) != AUTO:
+        yield Invalid(f"{field}.image", shown(partial["image"]), allowed)
+    for key in (key for key in partial if key not in (*_OF_AN_INIT, *_FIXED, "volumeMounts")):
+        yield Invalid(f"{field}.{key}", shown(partial[key]), allowed)
+    for index, mount in enumerate(mappings(partial.get("volumeMounts"))):
+        # The API server has given it to every container, before anybody was asked.
+        if mount.get("mountPath") != _ACCOUNT:
+            yield Invalid(f"{field}.volumeMounts[{index}].mountPath", shown(mount.get("mountPath")), allowed)
 
 
 def _type_problems(partial: Mapping[str, Any], field: str) -> Iterator[Invalid]:

@@ -46,7 +46,7 @@ def admission(
         name = pod.name
         subject = Subject(pod, request.namespace, namespace_labels, configuration)
         injected = injection(subject, added, lambda: _plain(request))
-        return Answer(_admitted(request, injected, tuple(warnings(subject, injected.decision, added))), name)
+        return Answer(_admitted(request, injected, tuple(warnings(subject, injected.decision, injected.given))), name)
     except (Invalid, Refused) as error:
         return Answer(_denied(request, error, 422), name)
 

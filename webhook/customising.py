@@ -16,7 +16,7 @@ from proa.merging import CONTAINER, POD
 from proa.mesh import MeshConfiguration, Vocabulary
 from proa.overlay import DELETE, PATCH, bare, overlay
 from proa.partial import EVERY, LISTS, PartialPod
-from proa.protected import OWN, container_problems
+from proa.protected import AUTO, OWN, author_problems, container_problems
 from webhook.decoding import converted
 from webhook.difference import Difference, difference, edits
 from webhook.operations import Operation
@@ -24,8 +24,6 @@ from webhook.pod import Pod
 from webhook.sidecar import Sidecar, digest
 
 ISTIO_TEMPLATES: Final = "inject.istio.io/templates"
-AUTO: Final = "auto"
-"""The image of a user's own container that says: the one that Proa would take."""
 _HANDLERS: Final = ("exec", "grpc", "httpGet", "tcpSocket")
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _MOST: Final = 16
@@ -36,14 +34,16 @@ _Object: TypeAlias = dict[str, Json]
 class Customisation:
     """*operations* on the pod as it came, which make *pod* of it; *changed* is the record that undoes them.
 
-    *laid* is what
-    is laid over Proa's own containers, by name and in order; None in a container's place: the pod has none.
+    *laid* is what is laid over Proa's own containers, by name and in order; None in a container's place: the pod has
+    none. *templates* were chosen, *own* are the containers of those names that the pod came with.
     """
 
     pod: _Object
     operations: tuple[Operation, ...]
     changed: Difference
     laid: Mapping[str, Sequence[_Object] | None] = field(default_factory=dict[str, "Sequence[_Object] | None"])
+    templates: tuple[PartialPod, ...] = ()
+    own: Mapping[str, _Object] = field(default_factory=dict[str, "_Object"])
     problems: tuple[Invalid, ...] = ()
 
     @property
@@ -71,7 +71,7 @@ def customisation(source: Json, pod: Pod, configuration: MeshConfiguration) -> C
     came, problems = cast("_Object", source), Problems()
     chosen: tuple[PartialPod, ...] = ()
     with problems.collected():
-        chosen = _chosen(pod, configuration)
+        chosen = _chosen(pod.annotations.values, configuration)
     own = dict(_own(came, problems))
     whole = _without(came, own) if own else came
     laid: dict[str, list[_Object] | None] = {}
@@ -86,19 +86,34 @@ def customisation(source: Json, pod: Pod, configuration: MeshConfiguration) -> C
         allowed = f"a container; {names.PROXY_CONTAINER} alone makes a pod that is only a proxy"
         problems.add([Invalid("spec.containers", "nothing", allowed)])
     found = problems.refusal("the pod").problems
-    return Customisation(whole, tuple(edits(came, whole)), difference(came, whole), laid, found)
+    return Customisation(whole, tuple(edits(came, whole)), difference(came, whole), laid, chosen, own, found)
 
 
 def customised(made: Sidecar, custom: Customisation) -> Sidecar:
     """A sidecar as one pod is given it. Its record tells it from that of a pod with other templates."""
     init, proxy = (custom.laid.get(name) or () for name in OWN)
-    told = msgspec.json.encode((made.status.settings, custom.laid, custom.changed))
+    asked = digest(msgspec.json.encode((made.status.settings, custom.own))) if custom.own else made.status.settings
+    given = _with(made.fingerprint, custom.templates)
     return replace(
         made,
         init=made.init and container(made.init, init),
         proxy=container(made.proxy, proxy),
-        status=msgspec.structs.replace(made.status, changed=custom.changed, settings=digest(told)),
+        status=msgspec.structs.replace(made.status, changed=custom.changed, settings=asked, fingerprint=given),
     )
+
+
+def fingerprint(annotations: Mapping[str, str], configuration: MeshConfiguration, ordinary: str) -> str:
+    """Of what the configuration gives to a pod with *annotations*; *ordinary* is that of a pod without a template.
+
+    Raises Invalid where it names a template that is none.
+    """
+    return _with(ordinary, _chosen(annotations, configuration))
+
+
+def _with(ordinary: str, templates: tuple[PartialPod, ...]) -> str:
+    if not any(each.metadata or each.spec for each in templates):
+        return ordinary
+    return digest(msgspec.json.encode((ordinary, templates), order="sorted"))
 
 
 def container(made: msgspec.Raw, laid: Sequence[_Object]) -> msgspec.Raw:
@@ -121,8 +136,8 @@ def view(pod: _Object) -> Pod:
     return msgspec.structs.replace(found, spec=msgspec.structs.replace(found.spec, containers=()))
 
 
-def _chosen(pod: Pod, configuration: MeshConfiguration) -> tuple[PartialPod, ...]:
-    annotations, key = pod.annotations.values, names.TEMPLATES
+def _chosen(annotations: Mapping[str, str], configuration: MeshConfiguration) -> tuple[PartialPod, ...]:
+    key = names.TEMPLATES
     if key not in annotations and configuration.vocabulary is Vocabulary.ISTIO:
         key = ISTIO_TEMPLATES
     text = annotations.get(key)
@@ -150,7 +165,7 @@ def _own(came: _Object, problems: Problems) -> Iterator[tuple[str, _Object]]:
             partial = cast("_Object", bare(item))
             # A regular sidecar's restartPolicy is the pod's, a native one's stands where it is made.
             partial.pop("restartPolicy", None)
-            problems.add(container_problems(partial, at))
+            problems.add((*container_problems(partial, at), *author_problems(partial, at)))
             found.append(str(name))
             yield str(name), _automatic(partial)
 

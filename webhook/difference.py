@@ -5,6 +5,8 @@ told apart by a key the record says which were added, so that what others add la
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import is_
 from typing import Any, Final, TypeAlias, cast
 
 from msgspec import UNSET, UnsetType
@@ -92,11 +94,13 @@ def _inside(old: _Found, new: _Found, how: Listed | Merging | None) -> Differenc
 def _list_difference(old: Json, new: list[Json], listed: Listed) -> Difference | None:
     """Empty where they are the same, None where keys do not tell."""
     aligned = _aligned(old, new, listed)
-    if aligned is None:
+    front = [
+        item.get(listed.key) if isinstance(item, dict) else None for item in new[: aligned.start if aligned else 0]
+    ]
+    if aligned is None or not _tells(front, aligned):
         return None
-    olds, news = aligned
-    order = list(olds)
-    gone = [[order[place - 1] if place else None, olds[key]] for place, key in enumerate(order) if key not in news]
+    olds, news, order = aligned.olds, aligned.news, [front[-1] if front else None, *aligned.olds]
+    gone = [[order[place], item] for place, (key, item) in enumerate(olds.items()) if key not in news]
     changed = [(key, item, news[key]) for key, item in olds.items() if item is not news.get(key, item)]
     inside = [[key, found] for key, old, new in changed if (found := difference(old, new, listed.inside))]
     found = _filled(absent=[key for key in news if key not in olds], was=gone, **{"in": inside})
@@ -106,16 +110,41 @@ def _list_difference(old: Json, new: list[Json], listed: Listed) -> Difference |
 _Keyed: TypeAlias = dict[str | int, dict[str, Json]]
 
 
-def _aligned(old: Json, new: Json, listed: Listed) -> tuple[_Keyed, _Keyed] | None:
-    """Both lists by key; None where keys do not tell the items apart, or what stayed changed its order."""
-    before, after = keys_of(old, listed), keys_of(new, listed)
+@dataclass(frozen=True, slots=True)
+class _Aligned:
+    """Both lists by key, from *start* on: before it they are the same objects."""
+
+    start: int
+    olds: _Keyed
+    news: _Keyed
+
+
+def _aligned(old: Json, new: Json, listed: Listed) -> _Aligned | None:
+    """None where keys do not tell the items apart, or what stayed changed its order."""
+    if not isinstance(old, list) or not isinstance(new, list):
+        return None
+    start = _shared(old, new)
+    before, after = keys_of(old[start:], listed), keys_of(new[start:], listed)
     if before is None or after is None:
         return None
     both = set(before) & set(after)
     if [key for key in before if key in both] != [key for key in after if key in both]:
         return None
-    olds, news = (cast("list[dict[str, Json]]", each) for each in (old, new))
-    return dict(zip(before, olds, strict=True)), dict(zip(after, news, strict=True))
+    olds, news = (cast("list[dict[str, Json]]", each[start:]) for each in (old, new))
+    return _Aligned(start, dict(zip(before, olds, strict=True)), dict(zip(after, news, strict=True)))
+
+
+def _tells(front: list[Json], aligned: _Aligned) -> bool:
+    """Whether keys tell what is *aligned* from the items in *front* of it, and the last of these from the others."""
+    if any(key in front for key in {*aligned.olds, *aligned.news}):
+        return False
+    return not front or (is_key(front[-1]) and front.count(front[-1]) == 1)
+
+
+def _shared(old: list[Json], new: list[Json]) -> int:
+    """How many items both begin with, which are the same objects: nearly all of a list that a template adds to."""
+    same_objects = [*map(is_, old, new)]
+    return len(same_objects) if all(same_objects) else same_objects.index(False)
 
 
 def _restored(record: Difference, current: Json) -> Json:
@@ -149,20 +178,21 @@ def _member_edits(old: Json, new: Json, how: Listed | Merging | None, path: str)
     if isinstance(old, dict) and isinstance(new, dict):
         yield from edits(old, new, within(how), path)
     elif isinstance(how, Listed) and (aligned := _aligned(old, new, how)) is not None:
-        yield from _item_edits(*aligned, how, path)
+        yield from _item_edits(aligned, how, path)
     elif not same(old, new):
         yield Add(path, encoded(new))
 
 
-def _item_edits(olds: _Keyed, news: _Keyed, listed: Listed, path: str) -> Iterator[Operation]:
+def _item_edits(aligned: _Aligned, listed: Listed, path: str) -> Iterator[Operation]:
     """In place first; then what goes, last first, as each that goes moves those behind it; then what comes."""
-    for place, (key, item) in enumerate(olds.items()):
+    olds, news, start = aligned.olds, aligned.news, aligned.start
+    for place, (key, item) in enumerate(olds.items(), start):
         if key in news and item is not news[key]:
             yield from edits(item, news[key], listed.inside, f"{path}/{place}")
-    for place, key in reversed(list(enumerate(olds))):
+    for place, key in reversed(list(enumerate(olds, start))):
         if key not in news:
             yield Remove(f"{path}/{place}")
-    for place, (key, item) in enumerate(news.items()):
+    for place, (key, item) in enumerate(news.items(), start):
         if key not in olds:
             yield Add(f"{path}/{place}", encoded(item))
 

@@ -26,10 +26,14 @@ _VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVER
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What was decided, the operations it takes, none where the pod is left, and what its user should know."""
+    """What was decided, the operations it takes, none where the pod is left, and what its user should know.
+
+    *given* is the sidecar that the pod gets; the ordinary one, where it gets none.
+    """
 
     decision: Decision
     operations: tuple[Operation, ...]
+    given: Sidecar
     warnings: tuple[str, ...] = ()
 
 
@@ -44,12 +48,10 @@ def injection(subject: Subject, ordinary: Sidecar, source: Callable[[], Json]) -
     decided = decision(subject)
     match decided:
         case Leave():
-            return Injection(decided, ())
+            return Injection(decided, (), ordinary)
         case Inject():
-            if is_customised(subject.pod, subject.configuration):
-                return Injection(decided, *_customised(subject, ordinary, source()))
-            plan = _plan(subject, ordinary)
-            return Injection(decided, patch(subject.pod, plan.sidecar, plan.position, plan.probes), plan.warnings)
+            planned = _planned(subject, ordinary, source)
+            return Injection(decided, planned.operations, planned.given, planned.warnings)
         case _:
             assert_never(decided)
 
@@ -64,13 +66,24 @@ class _Plan:
     warnings: tuple[str, ...]
 
 
-def _customised(subject: Subject, ordinary: Sidecar, came: Json) -> tuple[tuple[Operation, ...], tuple[str, ...]]:
-    """The pod is what its templates make of it; then it is injected as another."""
-    custom = customisation(came, subject.pod, subject.configuration)
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    operations: tuple[Operation, ...]
+    given: Sidecar
+    warnings: tuple[str, ...]
+
+
+def _planned(subject: Subject, ordinary: Sidecar, source: Callable[[], Json]) -> _Planned:
+    """The pod is what its templates make of it, where it has any; then it is injected as another."""
+    if not is_customised(subject.pod, subject.configuration):
+        plan = _plan(subject, ordinary)
+        operations = patch(subject.pod, plan.sidecar, plan.position, plan.probes)
+        return _Planned(operations, plan.sidecar, plan.warnings)
+    custom = customisation(source(), subject.pod, subject.configuration)
     pod = view(custom.pod)
     plan = _plan(replace(subject, pod=pod), ordinary, custom)
     given = customised(plan.sidecar, custom)
-    return (*custom.operations, *patch(pod, given, plan.position, plan.probes)), plan.warnings
+    return _Planned((*custom.operations, *patch(pod, given, plan.position, plan.probes)), given, plan.warnings)
 
 
 def _plan(subject: Subject, ordinary: Sidecar, custom: Customisation | None = None) -> _Plan:

@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry
 from kube.configuration import validity
 from kube.configured import Configured
 from proa.errors import Invalid, ProaError
-from proa.mesh import LARGEST, MeshConfiguration, mesh_configuration
+from proa.mesh import LARGEST, MeshConfiguration
 from webhook.serving import waited
+from webhook.trial import tried_configuration
 
 REREAD_SECONDS: Final = 3.0
 
@@ -49,7 +50,7 @@ class MountedConfiguration:
             document = _document(self._file)
             if document == self._read and self._state.problem is None and self._state.current is not None:
                 return
-            self._read, self._state = document, Configured(mesh_configuration(document.decode()))
+            self._read, self._state = document, Configured(tried_configuration(document.decode()))
         except (ProaError, UnicodeDecodeError) as error:
             self._keep(error if isinstance(error, ProaError) else Invalid(str(self._file), str(error), "UTF-8"))
             return

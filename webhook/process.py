@@ -24,6 +24,7 @@ from webhook.server import Injector, Template, routes, template
 from webhook.serving import Serving
 from webhook.settings import Settings
 from webhook.standing import Standing
+from webhook.trial import tried_configuration
 from webhook.trust import Registration, registered
 
 LAG_SECONDS: Final = 5.0
@@ -118,7 +119,7 @@ def _configuration(
     if settings.configuration is not None:
         return MountedConfiguration(settings.configuration, metrics.registry)
     name = settings.revision.named(names.CONFIGURATION_MAP)
-    return LiveConfiguration(client, name, metrics.registry, clock=clock)
+    return LiveConfiguration(client, name, metrics.registry, clock=clock, reading=tried_configuration)
 
 
 def _duties(client: Client, settings: Settings, parts: _Parts) -> tuple[Service, ...]:

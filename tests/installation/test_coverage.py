@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from installation.coverage import Coverage, Revision, State, coverage, groups
 from installation.survey import Namespace
-from proa.mesh import MeshConfiguration
+from proa import names
+from proa.mesh import MeshConfiguration, mesh_configuration
+from webhook.customising import fingerprint as fingerprint_of
 from webhook.sidecar import sidecar
 
 CONFIGURATION = MeshConfiguration()
@@ -48,6 +50,24 @@ def test_a_pod_with_the_sidecar_of_another_configuration_is_outdated() -> None:
     found = covered(namespace(inject="enabled"), pod(fingerprint="another"))
     assert [each.state for each in found.pods] == [State.OUTDATED]
     assert not found.sound
+
+
+def test_a_pod_is_outdated_when_a_template_that_it_chose_changed_or_went() -> None:
+    def state(mesh: str) -> str:
+        configuration = mesh_configuration(mesh)
+        revision = Revision(configuration, sidecar(configuration).fingerprint, since="2026-11-01T00:00:00Z")
+        (found,) = covered(namespace(inject="enabled"), templated, revisions={"": revision}).pods
+        return found.state
+
+    one = "templates: {traced: {spec: {containers: [{name: agent, image: 'agent:1'}]}}, other: {}}"
+    configuration = mesh_configuration(one)
+    mark = fingerprint_of({names.TEMPLATES: "traced"}, configuration, sidecar(configuration).fingerprint)
+    templated = pod(fingerprint=mark)
+    templated["metadata"]["annotations"][names.TEMPLATES] = "traced"
+    assert state(one) == State.INJECTED
+    assert state(one.replace("other: {}", "other: {spec: {hostname: x}}")) == State.INJECTED
+    assert state(one.replace("agent:1", "agent:2")) == State.OUTDATED
+    assert state("templates: {other: {}}") == State.OUTDATED
 
 
 def test_a_pod_of_another_versions_record_is_outdated() -> None:

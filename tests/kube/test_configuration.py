@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from kube.client import Client
 from kube.configuration import LiveConfiguration
 from kube.failures import Unreachable
-from proa.mesh import MeshConfiguration, PeerTls
+from proa.errors import Invalid
+from proa.mesh import MeshConfiguration, PeerTls, mesh_configuration
 from support.api_server import ApiServer
 from support.reaching import reached
 
@@ -17,10 +18,18 @@ MAP = "/api/v1/namespaces/proa-system/configmaps/proa"
 STRICT = MeshConfiguration(peer_tls=PeerTls.STRICT)
 
 
+def particular(document: str) -> MeshConfiguration:
+    """A process may want more of a configuration than that its fields are right."""
+    found = mesh_configuration(document)
+    if found.trust_domain == "unwanted":
+        raise Invalid("trustDomain", "unwanted", "another")
+    return found
+
+
 class Running:
     def __init__(self, client: Client) -> None:
         self.registry, self.stopping = CollectorRegistry(), asyncio.Event()
-        self.live = LiveConfiguration(client, "proa", self.registry)
+        self.live = LiveConfiguration(client, "proa", self.registry, reading=particular)
         self.told: list[MeshConfiguration] = []
         self.live.subscribe(self.told.append)
         self.task = asyncio.create_task(self.live.service(self.stopping))
@@ -73,6 +82,17 @@ async def test_what_cannot_be_used_leaves_the_last_good_one_and_says_so_in_an_ev
     await api_server.put(MAP, data={"mesh.yaml": "peerTls: strickt"})
     await reached(lambda: len(posted(api_server)) == 3)
     assert posted(api_server)[2].startswith("PATCH /apis/events.k8s.io/v1/namespaces/proa-system/events/proa.")
+
+
+async def test_what_the_process_itself_cannot_use_leaves_the_last_good_one(
+    running: Running, api_server: ApiServer
+) -> None:
+    await api_server.put(MAP, data={"mesh.yaml": "peerTls: strict"})
+    await reached(lambda: running.live.current == STRICT)
+    await api_server.put(MAP, data={"mesh.yaml": "trustDomain: unwanted"})
+    await reached(lambda: running.valid == 0)
+    assert running.live.current == STRICT
+    assert str(running.live.problem).startswith("trustDomain: found unwanted")
 
 
 async def test_a_config_map_that_is_not_there_is_named_and_one_that_is_deleted_stays_in_force(

@@ -17,6 +17,7 @@ from proa.mesh import MeshConfiguration, mesh_configuration
 from proa.partial import PartialPod
 from support.partials import PARTIAL
 from webhook.admission import admission
+from webhook.customising import fingerprint
 from webhook.decision import Subject
 from webhook.decoding import converted
 from webhook.injection import injection
@@ -191,6 +192,57 @@ def test_a_gateway_is_only_a_proxy_to_which_nothing_is_redirected(injected: Call
     bound = [each["address"]["socket_address"]["port_value"] for each in bootstrap["static_resources"]["listeners"]]
     assert bound == [names.READY_PORT, names.METRICS_PORT]
     assert same(restored(made), pod)
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"image": "evil:1"}, "image"),
+        ({"env": [{"name": "PATH", "value": "/evil"}]}, "env"),
+        ({"lifecycle": {"postStart": {"exec": {"command": ["nft", "flush", "ruleset"]}}}}, "lifecycle"),
+        ({"volumeMounts": [{"name": "bin", "mountPath": "/usr/bin"}]}, "volumeMounts[0].mountPath"),
+        ({"securityContext": {"privileged": True}}, "securityContext"),
+        ({"args": ["--exclude-outbound-ports=1:65535"]}, "args"),
+    ],
+)
+def test_who_writes_a_pod_does_not_program_its_interception(more: Any, field: str, refused: Callable[..., str]) -> None:
+    message = refused(pod_with(None, APP, initContainers=[{"name": "proa-init", "image": "auto", **more}]))
+    assert f"spec.initContainers[0].{field}: found" in message
+
+
+def test_what_the_api_server_gave_a_users_own_installer_is_no_hindrance(injected: Callable[..., Any]) -> None:
+    token = {"name": "kube-api-access-x", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+    defaults = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
+    own = {"name": "proa-init", "image": "auto", "imagePullPolicy": "Always", "volumeMounts": [token], **defaults}
+    assert containers(injected(pod_with(None, APP, initContainers=[own])))["proa-init"]["volumeMounts"] == [token]
+
+
+def test_a_gateway_is_not_told_of_a_standard_that_forbids_an_installer(review_of: ReviewOf) -> None:
+    labels = {names.INJECT: "enabled", "pod-security.kubernetes.io/enforce": "baseline"}
+
+    def told(pod: Any) -> tuple[str, ...]:
+        request = admission_request(review_of(pod))
+        return admission(request, labels, CONFIGURATION, sidecar(CONFIGURATION)).response.warnings
+
+    assert told(pod_with("gateway", APP)) == ()
+    assert "NET_ADMIN" in told(pod_with("debug", APP))[0]
+
+
+def test_the_record_tells_what_the_configuration_gave_from_what_the_pod_asked_for(injected: Callable[..., Any]) -> None:
+    def record(pod: Any, configuration: MeshConfiguration = CONFIGURATION) -> tuple[str, str]:
+        found = json.loads(injected(pod, configuration)["metadata"]["annotations"][names.STATUS])
+        return found["fingerprint"], found.get("settings", "")
+
+    plain, own = record(pod_with(None, APP)), {"name": "proa-proxy", "image": "auto"}
+    assert record(pod_with("sidecar", APP)) == plain
+    assert record(pod_with("debug", APP)) == record(pod_with("debug", {**APP, "name": "web"}))
+    assert record(pod_with("debug", APP))[0] != plain[0]
+    assert record(pod_with(None, APP, own))[0] == plain[0]
+    assert record(pod_with(None, APP, own))[1] != plain[1]
+    changed = mesh_configuration(TEMPLATES.replace('"debug:1"', '"debug:2"'))
+    assert record(pod_with("debug", APP), changed)[0] != record(pod_with("debug", APP))[0]
+    assert record(pod_with("quiet", APP), changed) == record(pod_with("quiet", APP))
+    assert fingerprint({names.TEMPLATES: "debug"}, CONFIGURATION, plain[0]) == record(pod_with("debug", APP))[0]
 
 
 def test_a_gateways_app_is_asked_by_the_kubelet_itself(injected: Callable[..., Any]) -> None:

@@ -9,6 +9,7 @@ from proa.mesh import LARGEST, PeerTls
 from support.roots import Volume
 from webhook.mounted import MountedConfiguration
 
+BAD_TEMPLATE = b"templates: {bad: {spec: {containers: [{name: '*', ports: [{containerPort: 15001}]}]}}}"
 STRICT, PERMISSIVE = b"peerTls: strict\n", b"peerTls: permissive\n"
 
 
@@ -50,7 +51,7 @@ def test_what_has_not_changed_stays_the_same_object(mounted: MountedConfiguratio
     assert mounted.current is before
 
 
-@pytest.mark.parametrize("broken", [b"peerTls: maybe\n", b"\xff", b"a: [", b"#" * (LARGEST + 1), None])
+@pytest.mark.parametrize("broken", [b"peerTls: maybe\n", BAD_TEMPLATE, b"\xff", b"a: [", b"#" * (LARGEST + 1), None])
 def test_what_cannot_be_used_leaves_the_last_good_in_force_and_says_so_once(
     mounted: MountedConfiguration, volume: Volume, registry: CollectorRegistry, broken: bytes | None
 ) -> None:
