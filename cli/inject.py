@@ -4,10 +4,12 @@ from typing import BinaryIO
 
 import click
 
+from cli.manifests import template_paths
 from proa.documents import as_json, as_yaml
 from proa.mesh import MeshConfiguration
 from webhook.decision import Inject, Leave
 from webhook.stream import Verdict, injected
+from webhook.templates import template_places
 from webhook.trial import tried_configuration
 
 
@@ -15,14 +17,16 @@ from webhook.trial import tried_configuration
 @click.option("-f", "--file", "stream", type=click.File("rb"), required=True, help="Manifests; - reads standard input.")
 @click.option("--config", type=click.File("rb"), help="The mesh configuration; without it every default holds.")
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-def inject(stream: BinaryIO, config: BinaryIO | None, output: str) -> None:
+@template_paths
+def inject(stream: BinaryIO, config: BinaryIO | None, output: str, templates: tuple[str, ...]) -> None:
     """Write manifests with the sidecar added to every pod and pod template, as the webhook would add it.
 
     A namespace counts as labelled unless its Namespace stands in the file. What carries no pod passes through,
-    comments apart. What was decided, and why, goes to standard error.
+    comments apart. What is injected already is brought up to date: this command's own output stays as it is. What
+    was decided, and why, goes to standard error.
     """
     configuration = MeshConfiguration() if config is None else tried_configuration(config.read())
-    result = injected(stream.read(), configuration)
+    result = injected(stream.read(), configuration, template_places(templates))
     text = as_json(result.documents) if output == "json" else as_yaml(result.documents)
     for verdict in result.verdicts:
         click.echo(_line(verdict), err=True)

@@ -22,7 +22,6 @@ from webhook.pod import Pod
 from webhook.status import recorded
 
 _ENDED: Final = ("Succeeded", "Failed")
-_INJECTED: Final = "already_injected"
 
 
 class State(StrEnum):
@@ -147,14 +146,15 @@ def _pod(raw: Json, namespace: Namespace, revision: Revision | None) -> Covered:
 def _state(raw: Json, namespace: Namespace, revision: Revision | None) -> tuple[State, str]:
     configuration = MeshConfiguration() if revision is None else revision.configuration
     try:
-        decided = decision(Subject(converted(raw, Pod, ""), namespace.name, namespace.labels, configuration))
+        pod = converted(raw, Pod, "")
+        if pod.carries_sidecar:
+            return _age(raw, revision)
+        decided = decision(Subject(pod, namespace.name, namespace.labels, configuration))
     except Invalid as problem:
         return State.REFUSED, str(problem)
     match decided:
         case Inject():
             return State.MISSING, _why_missing(raw, namespace, revision)
-        case Leave(reason) if reason.code == _INJECTED:
-            return _age(raw, revision)
         case Leave(reason):
             return State.LEFT, reason.sentence
 

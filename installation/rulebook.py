@@ -7,6 +7,7 @@ from typing import Final
 
 from installation.offline import traced
 from webhook.decision import RULES, Inject
+from webhook.injection import ALREADY_INJECTED, INJECTED_AGAIN
 from webhook.trial import tried_configuration
 
 
@@ -174,6 +175,9 @@ def _document() -> Iterator[str]:
     for number, rule in enumerate(RULES, 1):
         verdict = "inject" if rule.verdict is Inject else "leave"
         yield f"| {number} | `{rule.code}` | {verdict} | {rule.sentence} |\n"
+    yield "\nTwo more reasons stand for a pod that comes injected and is to be ([repeating](repeating.md)):\n\n"
+    for reason in (ALREADY_INJECTED, INJECTED_AGAIN):
+        yield f"- `{reason.code}`: {reason.sentence}.\n"
     yield _AFTER_RULES
     for puzzle in PUZZLES:
         configured = f"`{puzzle.configuration}`\n\n" if puzzle.configuration else ""

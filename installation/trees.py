@@ -1,20 +1,9 @@
 """Looking into objects as the API server sends them: what is absent, null or of another shape is empty. Pure."""
 
 from proa.json import Json
+from proa.trees import listed, member, members, text
 
-
-def member(value: Json, *path: str) -> Json:
-    """What stands at *path* below *value*; None where nothing does."""
-    for key in path:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value
-
-
-def text(value: Json, *path: str) -> str:
-    found = member(value, *path)
-    return found if isinstance(found, str) else ""
+__all__ = ("listed", "member", "number", "text", "texts")
 
 
 def number(value: Json, *path: str) -> int:
@@ -24,11 +13,4 @@ def number(value: Json, *path: str) -> int:
 
 def texts(value: Json, *path: str) -> dict[str, str]:
     """A mapping of texts, such as labels; values of another kind are left out."""
-    found = member(value, *path)
-    members = found if isinstance(found, dict) else {}
-    return {key: each for key, each in members.items() if isinstance(each, str)}
-
-
-def listed(value: Json, *path: str) -> list[Json]:
-    found = member(value, *path)
-    return found if isinstance(found, list) else []
+    return {key: each for key, each in members(value, *path).items() if isinstance(each, str)}

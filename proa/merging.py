@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeGuard, cast
 
-import msgspec
-
 from proa.json import Json
 
 
@@ -61,11 +59,6 @@ def within(merging: "Listed | Merging | None") -> Merging:
             return {}
         case _:
             return merging
-
-
-def same(one: Json, other: Json) -> bool:
-    """Whether two values are the same in JSON, where true, 1 and 1.0 are three."""
-    return one is other or msgspec.json.encode(one) == msgspec.json.encode(other)
 
 
 def keys_of(items: Json, listed: Listed) -> list[str | int] | None:

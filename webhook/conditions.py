@@ -6,8 +6,6 @@ That they say what the decision says is proved by enumeration, in CEL too (tests
 from dataclasses import dataclass
 from typing import Final
 
-from msgspec import UNSET
-
 from proa import names
 from proa.injection import Policy
 from proa.mesh import MeshConfiguration, Vocabulary
@@ -38,29 +36,10 @@ class Condition:
     holds: Predicate
 
 
-def has_sidecar(pod: Pod) -> bool:
-    """The annotation alone proves nothing: a pod copied from an injected one may carry it and no sidecar."""
-    found = {container.name for container in (*(pod.spec.init_containers or ()), *pod.spec.containers)}
-    return pod.annotations.status is not UNSET and found >= {names.INIT_CONTAINER, names.PROXY_CONTAINER}
-
-
 def on_windows(pod: Pod) -> bool:
     return pod.spec.os is not None and pod.spec.os.name == "windows"
 
 
-def _container(name: str) -> str:
-    """In either list: a regular sidecar stands among the app's containers."""
-    listed = ("initContainers", "containers")
-    named = f"exists(container, container.name == '{name}')"
-    return f"({' || '.join(f'has(object.spec.{each}) && object.spec.{each}.{named}' for each in listed)})"
-
-
-_INJECTED: Final = " && ".join(
-    (
-        f"has(object.metadata.annotations) && '{names.STATUS}' in object.metadata.annotations",
-        *map(_container, (names.INIT_CONTAINER, names.PROXY_CONTAINER)),
-    )
-)
 WORTH_ASKING: Final = (
     Condition(
         "not-host-network",
@@ -75,7 +54,6 @@ WORTH_ASKING: Final = (
             "!has(object.spec.os) || object.spec.os.name != 'windows'", lambda subject: not on_windows(subject.pod)
         ),
     ),
-    Condition("not-injected", Predicate(f"!({_INJECTED})", lambda subject: not has_sidecar(subject.pod))),
 )
 """Of every entry: what no wish overrules is not sent."""
 

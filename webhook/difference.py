@@ -12,7 +12,8 @@ from typing import Any, Final, TypeAlias, cast
 from msgspec import UNSET, UnsetType
 
 from proa.json import Json
-from proa.merging import POD, Listed, Merging, is_key, keys_of, same, within
+from proa.merging import POD, Listed, Merging, is_key, keys_of, within
+from proa.trees import same
 from webhook.operations import Add, Operation, Remove, encoded, pointer
 
 Difference: TypeAlias = dict[str, Any]
@@ -60,6 +61,15 @@ def undone(record: Difference, current: dict[str, Json]) -> dict[str, Json]:
         else:
             result.pop(key)
     return result
+
+
+def touched(record: Difference, *path: str) -> tuple[str | int, ...]:
+    """The members, or the keys of the items, at *path* that were changed or added."""
+    for key in path:
+        record = record.get("in", {}).get(key, {})
+    inside = record.get("in", ())
+    changed = (key for key, _ in inside) if "by" in record else inside
+    return (*record.get("absent", ()), *(() if "by" in record else record.get("was", ())), *changed)
 
 
 def edits(

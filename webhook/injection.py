@@ -1,27 +1,45 @@
-"""A pod's injection: decided, checked, planned. What the server and `proa inject` both call. Pure."""
+"""A pod's injection: decided, planned, and redone where it comes injected. What server and `proa inject` call. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Final, assert_never
 
 from msgspec import UNSET
 
 from proa import names
-from proa.errors import Invalid, Problems, shown
+from proa.errors import Invalid, Refused
 from proa.json import Json
-from webhook.customising import Customisation, customisation, customised, is_customised, view
+from proa.trees import same
 from webhook.decision import Decision, Inject, Leave, Subject, decision
-from webhook.handlers import SIDECAR_PORTS
+from webhook.decoding import converted
 from webhook.operations import Operation
-from webhook.patch import patch
-from webhook.pod import Container, Pod, SecurityContext
-from webhook.position import AHEAD, Position, position
-from webhook.probes import Rewriting, rewriting
-from webhook.sidecar import Sidecar, sidecar
-from webhook.unworkable import unworkable
-from webhook.wishes import ORDINARY, PodSettings, wishes
+from webhook.planning import Planned, planned
+from webhook.pod import Pod
+from webhook.reach import reachable
+from webhook.reinjection import Undone, reinjection
+from webhook.sidecar import Sidecar
+from webhook.status import Status, owned, recorded
+from webhook.uninjection import undoing
+from webhook.verdicts import Reason
 
-_VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
+ALREADY_INJECTED: Final = Reason(
+    "already_injected",
+    f"the pod carries the annotation {names.STATUS} and a sidecar that is just what it would be given now",
+)
+INJECTED_AGAIN: Final = Reason(
+    "injected_again",
+    "the pod came with a sidecar that is not, or no longer, what it is to have: it was taken out and added anew",
+)
+
+
+class Origin(Enum):
+    """Where a pod comes from, and so whose word its record is."""
+
+    API_SERVER = auto()
+    """Its author may have written the record, and other webhooks something else into the pod since."""
+    FILE = auto()
+    """All of it is the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,128 +55,70 @@ class Injection:
     warnings: tuple[str, ...] = ()
 
 
-def injection(subject: Subject, ordinary: Sidecar, source: Callable[[], Json]) -> Injection:
+def injection(
+    subject: Subject, ordinary: Sidecar, source: Callable[[], Json], origin: Origin = Origin.API_SERVER
+) -> Injection:
     """What is to happen to the pod; *ordinary* is what its configuration gives a pod that asks for nothing.
 
-    *source* has all of the pod: it is asked where templates change more of it than is read here.
+    *source* has all of the pod: it is asked where more of it is changed than is read here.
 
-    Raises Refused with everything in the pod that a sidecar would collide with or cannot be, and what `decision`
-    raises.
+    Raises Refused with everything in the pod that a sidecar would collide with or cannot be, Invalid for a record of
+    an injection that cannot be read, and what `decision` raises.
     """
     decided = decision(subject)
     match decided:
         case Leave():
             return Injection(decided, (), ordinary)
+        case Inject() if (status := subject.pod.annotations.status) is not UNSET:
+            return _again(_Anew(subject, ordinary, source(), origin), recorded(status))
         case Inject():
-            planned = _planned(subject, ordinary, source)
-            return Injection(decided, planned.operations, planned.given, planned.warnings)
+            found = planned(subject, ordinary, source)
+            return Injection(decided, found.operations, found.given, found.warnings)
         case _:
             assert_never(decided)
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """All that goes into the pod, and where."""
+class _Anew:
+    """A pod that *came* injected."""
 
-    sidecar: Sidecar
-    position: Position
-    probes: Rewriting
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    operations: tuple[Operation, ...]
-    given: Sidecar
-    warnings: tuple[str, ...]
+    subject: Subject
+    ordinary: Sidecar
+    came: Json
+    origin: Origin
 
 
-def _planned(subject: Subject, ordinary: Sidecar, source: Callable[[], Json]) -> _Planned:
-    """The pod is what its templates make of it, where it has any; then it is injected as another."""
-    if not is_customised(subject.pod, subject.configuration):
-        plan = _plan(subject, ordinary)
-        operations = patch(subject.pod, plan.sidecar, plan.position, plan.probes)
-        return _Planned(operations, plan.sidecar, plan.warnings)
-    custom = customisation(source(), subject.pod, subject.configuration)
-    pod = view(custom.pod)
-    plan = _plan(replace(subject, pod=pod), ordinary, custom)
-    given = customised(plan.sidecar, custom)
-    return _Planned((*custom.operations, *patch(pod, given, plan.position, plan.probes)), given, plan.warnings)
+def _again(anew: _Anew, record: Status) -> Injection:
+    """What it takes for the pod that came to have its sidecar as if it had never had another."""
+    try:
+        undone, plan = _redone(anew, record)
+        operations = reinjection(undone, plan.operations)
+    except (RecursionError, OverflowError) as error:
+        raise Invalid("spec", f"what cannot be written again ({error})", "what Kubernetes' own types hold") from error
+    reason = Inject(INJECTED_AGAIN) if operations else Leave(ALREADY_INJECTED)
+    return Injection(reason, operations, plan.given, plan.warnings)
 
 
-def _plan(subject: Subject, ordinary: Sidecar, custom: Customisation | None = None) -> _Plan:
-    pod, problems = subject.pod, Problems()
-    asked = wishes(pod, subject.configuration)
-    if custom is not None:
-        asked = replace(asked, settings=replace(asked.settings, intercepts=custom.intercepts))
-        problems.add(_bypassing(subject, custom))
-        problems.add(custom.problems)
-    problems.add((*asked.problems, *_conflicts(pod)))
-    given = _given(subject, asked.settings, ordinary, problems)
-    at = _placed(subject, asked.settings, problems)
-    rewritten = rewriting(pod, at)
-    probes = rewritten if asked.settings.rewrite_probes and asked.settings.intercepts else Rewriting()
-    problems.add(probes.problems)
-    if problems:
-        raise problems.refusal(f"the pod {shown(f'{subject.namespace}/{pod.name}')}")
-    more = unworkable(pod, subject.configuration, given, rewritten)
-    return _Plan(given, at, probes, (*asked.warnings, *probes.warnings, *more))
+def _redone(anew: _Anew, record: Status) -> tuple[Undone, Planned]:
+    """The record says what templates changed, and nobody knows who wrote it. What they change now, all over again, is
+    proof enough; of anything else only that is believed which templates of the configuration could have changed.
+    """
+    if anew.origin is Origin.FILE:
+        return _undone_and_planned(anew, record)
+    believed = owned(record)
+    if not record.changed:
+        return _undone_and_planned(anew, believed)
+    try:
+        undone, plan = _undone_and_planned(anew, believed)
+        if same(plan.given.status.changed, record.changed):
+            return undone, plan
+    except (Invalid, Refused):
+        # Of a record that somebody made up; if not, the same is found again.
+        pass
+    return _undone_and_planned(anew, reachable(believed, anew.subject.configuration))
 
 
-def _bypassing(subject: Subject, custom: Customisation) -> Iterator[Invalid]:
-    """A pod to which nothing is redirected has opted out, whatever it is called."""
-    if not custom.intercepts and subject.namespace in subject.configuration.injection.enforce:
-        allowed = f"templates that leave {names.INIT_CONTAINER}: injection.enforce lists the namespace"
-        yield Invalid("the pod's templates", f"no {names.INIT_CONTAINER}", allowed)
-
-
-def _given(subject: Subject, settings: PodSettings, ordinary: Sidecar, problems: Problems) -> Sidecar:
-    if settings != ORDINARY:
-        with problems.collected():
-            return sidecar(subject.configuration, settings)
-    return ordinary
-
-
-def _placed(subject: Subject, settings: PodSettings, problems: Problems) -> Position:
-    kind = settings.sidecar or subject.configuration.proxy.sidecar
-    with problems.collected():
-        return position(subject.pod, kind, settings.place, hold=settings.hold, intercepts=settings.intercepts)
-    return AHEAD
-
-
-def _conflicts(pod: Pod) -> Iterator[Invalid]:
-    if pod.annotations.status is not UNSET:
-        yield Invalid(
-            f"metadata.annotations['{names.STATUS}']", "the record of an injection", "none without its sidecar"
-        )
-    yield from _proxy_ids("spec", pod.spec.security_context)
-    for field, containers in (("initContainers", pod.spec.init_containers), ("containers", pod.spec.containers)):
-        for index, container in enumerate(containers or ()):
-            yield from _container_conflicts(f"spec.{field}[{index}]", container)
-    for index, volume in enumerate(pod.spec.volumes or ()):
-        if volume.name in _VOLUMES:
-            yield Invalid(f"spec.volumes[{index}].name", shown(volume.name), f"any name but {', '.join(_VOLUMES)}")
-
-
-def _container_conflicts(field: str, container: Container) -> Iterator[Invalid]:
-    yield from _proxy_ids(field, container.security_context)
-    for index, mount in enumerate(container.volume_mounts or ()):
-        if mount.name in _VOLUMES:
-            # The identity volume holds the sidecar's private key.
-            yield Invalid(f"{field}.volumeMounts[{index}].name", shown(mount.name), "the sidecar's alone to mount")
-    for index, port in enumerate(container.ports or ()):
-        if port.container_port in SIDECAR_PORTS:
-            taken = f"any port but the sidecar's: {', '.join(map(str, SIDECAR_PORTS))}"
-            yield Invalid(f"{field}.ports[{index}].containerPort", str(port.container_port), taken)
-
-
-def _proxy_ids(field: str, context: SecurityContext | None) -> Iterator[Invalid]:
-    """The proxy's user and group are how its packets are told from the app's: the app's would leave the mesh unseen."""
-    if context is None:
-        return
-    for key, found, taken in (
-        ("runAsUser", context.run_as_user, names.PROXY_UID),
-        ("runAsGroup", context.run_as_group, names.PROXY_GID),
-    ):
-        if found == taken:
-            yield Invalid(f"{field}.securityContext.{key}", str(found), f"any number but {taken}, which is the proxy's")
+def _undone_and_planned(anew: _Anew, record: Status) -> tuple[Undone, Planned]:
+    operations, pod = undoing(anew.came, record)
+    before = replace(anew.subject, pod=converted(pod, Pod, ""))
+    return Undone(anew.came, record, operations, pod), planned(before, anew.ordinary, lambda: pod)

@@ -194,3 +194,9 @@ class Pod(_View, frozen=True):
     def name(self) -> str:
         """Its name, or what its name will begin with: the API server makes one up after admission."""
         return (self.metadata and (self.metadata.name or self.metadata.generate_name)) or ""
+
+    @property
+    def carries_sidecar(self) -> bool:
+        """The annotation alone proves nothing: a pod copied from an injected one may carry it and no sidecar."""
+        found = (*(self.spec.init_containers or ()), *self.spec.containers)
+        return self.annotations.status is not UNSET and any(each.name == names.PROXY_CONTAINER for each in found)

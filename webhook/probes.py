@@ -17,9 +17,10 @@ from webhook.handlers import Asked, Handler, Unresolved, handler
 from webhook.operations import Operation, encoded
 from webhook.position import AHEAD, Position
 
-_GIVEN: Final = range(names.PROBE_PORTS, names.PROBE_PORTS + 100)
 _STARTING: Final = ("startupProbe", "postStart")
 """What must have passed before the kubelet goes on to the next init container (KEP-753)."""
+GIVEN: Final = range(names.PROBE_PORTS, names.PROBE_PORTS + 100)
+"""The sidecar's ports for the pod's probes, as many of them as it needs."""
 
 Originals: TypeAlias = dict[str, dict[str, dict[str, dict[str, Json] | None]]]
 """Members that were changed, by container, by probe or hook, by kind of handler; of a tcpSocket all of them."""
@@ -65,7 +66,7 @@ def _rewriting(encoded_containers: bytes, early: int, held: bool) -> Rewriting: 
     for each in handlers:
         by_backend.setdefault(each.probe.backend, []).append(each)
     taken = {*_declared(containers), *(backend.port for backend in by_backend)}
-    free = [port for port in _GIVEN if port not in taken]
+    free = [port for port in GIVEN if port not in taken]
     if len(by_backend) > len(free):
         problems.add([Invalid("spec", f"probes of {len(by_backend)} ports", f"probes of at most {len(free)} ports")])
     if problems:

@@ -114,7 +114,7 @@ def _webhook(entry: Entry, on_failure: str, revision: Revision) -> Json:
             {"name": each.name, "expression": each.holds.cel} for each in (*WORTH_ASKING, *entry.conditions)
         ],
         "failurePolicy": policy,
-        # Asked again when a later webhook changed the pod and lost the sidecar: a pod that has it is not sent twice.
+        # Asked again about what others changed since, such as containers with probes that came later (decision 0009).
         "reinvocationPolicy": "IfNeeded",
         "sideEffects": "None",
         "timeoutSeconds": _TIMEOUT_SECONDS,

@@ -14,7 +14,7 @@ from typing import Final
 from proa import names
 from proa.injection import Policy
 from webhook import opting, selection
-from webhook.conditions import has_sidecar, on_windows
+from webhook.conditions import on_windows
 from webhook.opting import OPT_OUT, Subject, Wish, meant
 from webhook.pod import ISTIO_INJECT
 from webhook.verdicts import Inject, Leave, Rule
@@ -52,12 +52,6 @@ RULES: Final = (
         Leave,
         "the pod runs on Windows (spec.os.name), where neither nftables nor the sidecar's image runs",
         lambda subject: on_windows(subject.pod),
-    ),
-    Rule(
-        "already_injected",
-        Leave,
-        f"the pod carries the annotation {names.STATUS} and both containers: it has its sidecar already",
-        lambda subject: has_sidecar(subject.pod),
     ),
     Rule(
         "enforced_namespace",

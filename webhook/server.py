@@ -180,7 +180,7 @@ class _Webhook:
         self.injector.metrics.answered(audit["decision"], audit["reason"])
         left = audit["decision"] == "left"
         tell = self.log.debug if left else self.log.info
-        told: dict[str, object] = {"rules": TRACES[audit["reason"]]} if left else {}
+        told: dict[str, object] = {"rules": TRACES.get(audit["reason"], ())} if left else {}
         told |= {} if answer.response.status is None else {"error": answer.response.status.message}
         tell("answered", uid=request.uid, namespace=request.namespace, pod=answer.pod, **audit, **told)
 

@@ -18,11 +18,11 @@ from proa.errors import Invalid, Problems
 from proa.mesh import MeshConfiguration
 from webhook.decision import Decision, Subject
 from webhook.decoding import converted
-from webhook.injection import injection
+from webhook.injection import Origin, injection
 from webhook.operations import Add, Operation, Remove, pointed
 from webhook.pod import Metadata, Pod
 from webhook.sidecar import Sidecar, sidecar
-from webhook.templates import Template, kind, objects, placed, rewritten, title
+from webhook.templates import TEMPLATES, Places, Template, kind, objects, placed, rewritten, title
 from webhook.uninjection import uninjection
 
 _AS_LABELLED: Final = {names.INJECT: "enabled"}
@@ -60,17 +60,20 @@ class Uninjected:
     objects: tuple[Restored, ...]
 
 
-def injected(stream: str | bytes, configuration: MeshConfiguration) -> Injected:
-    """*stream* with the sidecar of *configuration*. Raises Refused with the problems of every document at once."""
+def injected(stream: str | bytes, configuration: MeshConfiguration, places: Places = TEMPLATES) -> Injected:
+    """*stream* with the sidecar of *configuration* wherever *places* says that a pod is.
+
+    Raises Refused with the problems of every document at once.
+    """
     verdicts: list[Verdict] = []
 
     def whole(documents: tuple[Node, ...]) -> Callable[[Template], Node]:
         return _Injecting(configuration, sidecar(configuration), _namespaces(documents), verdicts).object
 
-    return Injected(_changed(stream, whole), tuple(verdicts))
+    return Injected(_changed(stream, whole, places), tuple(verdicts))
 
 
-def uninjected(stream: str | bytes) -> Uninjected:
+def uninjected(stream: str | bytes, places: Places = TEMPLATES) -> Uninjected:
     """*stream* with every injection undone. Raises Refused with the problems of every document at once."""
     restored: list[Restored] = []
 
@@ -79,11 +82,11 @@ def uninjected(stream: str | bytes) -> Uninjected:
         restored.append(Restored(title(template.node), bool(operations)))
         return _edited(template, operations)
 
-    return Uninjected(_changed(stream, lambda _: undone), tuple(restored))
+    return Uninjected(_changed(stream, lambda _: undone, places), tuple(restored))
 
 
 def _changed(
-    stream: str | bytes, changing: Callable[[tuple[Node, ...]], Callable[[Template], Node]]
+    stream: str | bytes, changing: Callable[[tuple[Node, ...]], Callable[[Template], Node]], places: Places
 ) -> tuple[Node, ...]:
     """The documents of *stream* as *changing*, which sees all of them, makes of each template."""
     problems = Problems()
@@ -98,7 +101,7 @@ def _changed(
             problems.add(map(template.placed, inner.refusal("").problems))
             return template.node
 
-        result = tuple(rewritten(document, attempted) for document in documents)
+        result = tuple(rewritten(document, attempted, places) for document in documents)
         if not problems:
             return result
     raise problems.refusal("the input")
@@ -130,7 +133,7 @@ class _Injecting:
         namespace = text_at(template.node, "metadata", "namespace")
         labels = self.namespaces.get(namespace, _AS_LABELLED)
         subject = Subject(pod, namespace, labels, self.configuration, template.owner)
-        planned = injection(subject, self.sidecar, lambda: template.pod)
+        planned = injection(subject, self.sidecar, lambda: template.pod, Origin.FILE)
         self.verdicts.append(Verdict(title(template.node), planned.decision))
         return _edited(template, planned.operations)
 

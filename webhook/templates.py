@@ -1,18 +1,22 @@
-"""Where pods stand in documents: every kind that carries one, in a List or by itself, and what to call it. Pure."""
+"""Where pods stand in documents: every kind that carries one, in a list or by itself, and what to call it. Pure."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from yaml.nodes import Node, SequenceNode
 
 from proa.documents import at, items, plain, text_at
 from proa.edits import added
-from proa.errors import Invalid, shown
+from proa.errors import Invalid, Problems, shown
 from proa.json import Json
 from webhook.pod import OwnerReference
 
-_TEMPLATES: Final = {
+Places: TypeAlias = Mapping[tuple[str, str], tuple[str, ...]]
+"""Where a kind's pod stands, by API group and kind: another group's Job is another thing."""
+
+TEMPLATES: Final[Places] = {
     ("", "Pod"): (),
     ("", "PodTemplate"): ("template",),
     ("", "ReplicationController"): ("spec", "template"),
@@ -23,9 +27,9 @@ _TEMPLATES: Final = {
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
     ("batch", "Job"): ("spec", "template"),
 }
-"""Where a kind's pod stands, by API group and kind: another group's Job is another thing."""
 _MAKERS: Final = {("apps", "Deployment"): "ReplicaSet", ("batch", "CronJob"): "Job"}
 """What makes the pods of a kind that makes none itself."""
+_PLACE: Final = re.compile(r"(?:([a-z0-9.-]+)/)?([A-Z][A-Za-z0-9]*)=([a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*)")
 _LONGEST_TITLE: Final = 600
 """Characters: more than a kind, a namespace and a name may have in Kubernetes."""
 
@@ -56,19 +60,38 @@ class Template:
         return placed(problem, self.node, self.path)
 
 
-def rewritten(document: Node, change: Callable[[Template], Node]) -> Node:
+def template_places(options: tuple[str, ...]) -> Places:
+    """Every kind of Kubernetes' own, and those that *options* name, such as `argoproj.io/Rollout=spec.template`.
+
+    Raises Refused with every option that is none.
+    """
+    problems = Problems()
+    places: dict[tuple[str, str], tuple[str, ...]] = {**TEMPLATES}
+    for option in options:
+        if (found := _PLACE.fullmatch(option)) is None:
+            problems.add([Invalid("template path", shown(option), "group/Kind=path.to.template")])
+        else:
+            places[(found[1] or "", found[2])] = tuple(found[3].split("."))
+    problems.refuse("the command line")
+    return places
+
+
+def rewritten(document: Node, change: Callable[[Template], Node], places: Places = TEMPLATES) -> Node:
     """*document* with every object that carries a pod as *change* gives it back; the rest as it is."""
     match listed(document):
         case None:
-            return _rewritten(document, change)
+            return _rewritten(document, change, places.get(kind(document)))
         case found:
-            objects = [_rewritten(item, change) for item in items(found)]
-            changed = SequenceNode(found.tag, objects, found.start_mark, found.end_mark, found.flow_style)
-            return added(document, ("items",), changed)
+            # Items of a PodList need not say that they are Pods.
+            group, name = kind(document)
+            same = places.get((group, name.removesuffix("List")))
+            own = ((item, places.get(kind(item)) if text_at(item, "kind") else same) for item in items(found))
+            changed = [_rewritten(item, change, path) for item, path in own]
+            into = SequenceNode(found.tag, changed, found.start_mark, found.end_mark, found.flow_style)
+            return added(document, ("items",), into)
 
 
-def _rewritten(node: Node, change: Callable[[Template], Node]) -> Node:
-    path = _TEMPLATES.get(kind(node))
+def _rewritten(node: Node, change: Callable[[Template], Node], path: tuple[str, ...] | None) -> Node:
     return node if path is None else change(Template(node, path))
 
 
@@ -78,8 +101,8 @@ def objects(document: Node) -> list[Node]:
 
 
 def listed(document: Node) -> SequenceNode | None:
-    """The items of a List."""
-    found = at(document, "items") if kind(document) == ("", "List") else None
+    """The items of a List, or of a list of one kind such as a DeploymentList."""
+    found = at(document, "items") if text_at(document, "kind").endswith("List") else None
     return found if isinstance(found, SequenceNode) else None
 
 
@@ -93,7 +116,8 @@ def title(node: Node) -> str:
     """Kind, namespace and name."""
     name = text_at(node, "metadata", "name") or text_at(node, "metadata", "generateName") or "without a name"
     namespace = text_at(node, "metadata", "namespace")
-    words = f"{text_at(node, 'kind')} {namespace}/{name}" if namespace else f"{text_at(node, 'kind')} {name}"
+    what = text_at(node, "kind") or "item"
+    words = f"{what} {namespace}/{name}" if namespace else f"{what} {name}"
     # Whoever wrote the file chose these words: on a terminal they must not be able to pass for another line.
     return words if words.isprintable() and len(words) <= _LONGEST_TITLE else shown(words)
 

@@ -9,13 +9,18 @@ from typing import Final
 from proa import names
 from proa.errors import Invalid, shown
 from proa.json import Json
+from proa.trees import listed, member, members, text
 from webhook.difference import edits, undone
 from webhook.operations import Add, Operation, Remove, applied, encoded, pointed, pointer
 from webhook.patch import ANNOTATIONS, METADATA, VOLUMES
 from webhook.position import CONTAINERS, INIT_CONTAINERS
+from webhook.probes import GIVEN
 from webhook.status import Status, recorded
 
 _HOOKS: Final = ("postStart", "preStop")
+_ASKING: Final = ("readinessProbe", "livenessProbe", "startupProbe", *_HOOKS)
+_CHANGED: Final = ("port", "scheme")
+"""All that an injection changes of an httpGet or a grpc."""
 
 
 def uninjection(pod: Json) -> tuple[Operation, ...]:
@@ -23,66 +28,75 @@ def uninjection(pod: Json) -> tuple[Operation, ...]:
 
     Raises Invalid for a record that cannot be read, or does not fit the pod.
     """
-    text = _member(pod, "metadata", "annotations", names.STATUS)
-    if text is None:
-        return ()
-    if not isinstance(text, str):
-        raise Invalid(f"metadata.annotations['{names.STATUS}']", shown(text), "text")
-    status = recorded(text)
-    operations = _undoing(pod, status)
-    return (*operations, *_uncustomising(applied(pod, operations), status)) if status.changed else operations
+    status = status_of(pod)
+    return () if status is None else undoing(pod, status)[0]
 
 
-def _uncustomising(pod: Json, status: Status) -> Iterator[Operation]:
-    """Of a pod without its sidecar: what templates changed comes back."""
-    found = pod if isinstance(pod, dict) else {}
-    try:
-        return edits(found, undone(status.changed, found))
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise Invalid(f"metadata.annotations['{names.STATUS}'].changed", "no record", "what Proa wrote") from error
+def status_of(pod: Json) -> Status | None:
+    """The record in *pod*, which may be anything. Raises Invalid for one that cannot be read."""
+    found = member(pod, "metadata", "annotations", names.STATUS)
+    if found is None:
+        return None
+    if not isinstance(found, str):
+        raise Invalid(f"metadata.annotations['{names.STATUS}']", shown(found), "text")
+    return recorded(found)
 
 
-def _undoing(pod: Json, status: Status) -> tuple[Operation, ...]:
-    return (
+def undoing(pod: Json, status: Status) -> tuple[tuple[Operation, ...], Json]:
+    """What takes out of *pod* what *status* says was put in, as far as it is there; and the pod as it is then.
+
+    Raises Invalid where the record's differences are none.
+    """
+    operations = (
         *_probes(pod, status),
         *_items(pod, INIT_CONTAINERS, status.init_containers, status),
         *_items(pod, CONTAINERS, status.containers, status),
         *_items(pod, VOLUMES, status.volumes, status),
         *_annotations(pod, status),
     )
+    bare = applied(pod, operations)
+    if not status.changed or not isinstance(bare, dict):
+        return operations, bare
+    try:
+        before = undone(status.changed, bare)
+        return (*operations, *edits(bare, before)), before
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise Invalid(f"metadata.annotations['{names.STATUS}'].changed", "no record", "what Proa wrote") from error
 
 
 def _probes(pod: Json, status: Status) -> Iterator[Operation]:
-    for listed in ("initContainers", "containers"):
-        for index, container in enumerate(_list(pod, "spec", listed)):
-            for name, handlers in status.probes.get(_text(container, "name"), {}).items():
+    for where in ("initContainers", "containers"):
+        for index, container in enumerate(listed(pod, "spec", where)):
+            for name, handlers in status.probes.get(text(container, "name"), {}).items():
                 place = ("lifecycle", name) if name in _HOOKS else (name,)
-                path = pointer("spec", listed, str(index), *place)
-                yield from _handlers(path, handlers, _members(container, *place))
+                path = pointer("spec", where, str(index), *place)
+                if name in _ASKING:
+                    yield from _handlers(path, handlers, members(container, *place))
 
 
 def _handlers(
     path: str, originals: Mapping[str, dict[str, Json] | None], found: dict[str, Json]
 ) -> Iterator[Operation]:
-    """Nothing where somebody has put something else in its place."""
-    for kind, original in originals.items():
-        if kind == "tcpSocket" and "httpGet" in found:
-            yield Remove(f"{path}/httpGet")
-            yield Add(f"{path}/tcpSocket", encoded(original))
-        elif kind in found and original is None:
-            yield Add(f"{path}/{kind}", encoded(None))
-        elif kind in found and original is not None:
-            for member, value in original.items():
-                yield Add(f"{path}/{kind}{pointer(member)}", encoded(value))
+    """Nothing where somebody has put something else in its place: what does not ask the sidecar was not sent to it."""
+    asked = next((kind for kind in ("httpGet", "grpc") if member(found, kind, "port") in GIVEN), "")
+    if (socket := originals.get("tcpSocket")) is not None and asked == "httpGet":
+        yield Remove(f"{path}/httpGet")
+        yield Add(f"{path}/tcpSocket", encoded(socket))
+        if "httpGet" in originals:
+            yield Add(f"{path}/httpGet", encoded(None))
+    elif asked:
+        original = originals.get(asked) or {}
+        for key in filter(original.__contains__, _CHANGED):
+            yield Add(f"{path}/{asked}/{key}", encoded(original[key]))
 
 
 def _items(pod: Json, path: str, ours: tuple[str, ...], status: Status) -> Iterator[Operation]:
     """Last first, as each that goes moves those behind it."""
-    listed = _member(pod, *pointed(path))
-    if not isinstance(listed, list):
+    found = member(pod, *pointed(path))
+    if not isinstance(found, list):
         return
-    places = [index for index, item in enumerate(listed) if _text(item, "name") in ours]
-    if path in (*status.absent, *status.null) and len(places) == len(listed):
+    places = [index for index, item in enumerate(found) if text(item, "name") in ours]
+    if path in (*status.absent, *status.null) and len(places) == len(found):
         yield _parent(path, status)
     else:
         for index in reversed(places):
@@ -91,15 +105,15 @@ def _items(pod: Json, path: str, ours: tuple[str, ...], status: Status) -> Itera
 
 def _annotations(pod: Json, status: Status) -> Iterator[Operation]:
     made = (*status.absent, *status.null)
-    found = _members(pod, "metadata", "annotations")
+    found = members(pod, "metadata", "annotations")
     if not found.keys() <= set(status.annotations) or not {METADATA, ANNOTATIONS} & set(made):
-        for key in status.annotations:
+        for key in dict.fromkeys(status.annotations):
             path = f"{ANNOTATIONS}{pointer(key)}"
             if key in status.replaced:
                 yield Add(path, encoded(status.replaced[key]))
             elif key in found:
                 yield Remove(path)
-    elif METADATA in made and _members(pod, "metadata").keys() == {"annotations"}:
+    elif METADATA in made and members(pod, "metadata").keys() == {"annotations"}:
         yield _parent(METADATA, status)
     elif METADATA in made:
         yield Remove(ANNOTATIONS)
@@ -110,24 +124,3 @@ def _annotations(pod: Json, status: Status) -> Iterator[Operation]:
 def _parent(path: str, status: Status) -> Operation:
     """What was made to hold what was added, as it was before."""
     return Remove(path) if path in status.absent else Add(path, encoded(None))
-
-
-def _member(value: Json, *path: str) -> Json:
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _members(value: Json, *path: str) -> dict[str, Json]:
-    found = _member(value, *path)
-    return found if isinstance(found, dict) else {}
-
-
-def _list(value: Json, *path: str) -> list[Json]:
-    found = _member(value, *path)
-    return found if isinstance(found, list) else []
-
-
-def _text(value: Json, key: str) -> str:
-    found = _member(value, key)
-    return found if isinstance(found, str) else ""

@@ -12,17 +12,25 @@ _NOBODY: Final = Selectors()
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason that no rule gives: what was found when a decision was carried out."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inject:
     """The pod gets a sidecar."""
 
-    reason: "Rule"
+    reason: "Rule | Reason"
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
     """The pod stays as it is."""
 
-    reason: "Rule"
+    reason: "Rule | Reason"
 
 
 Decision: TypeAlias = Inject | Leave

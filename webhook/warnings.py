@@ -16,7 +16,6 @@ _IMPOSSIBLE: Final = frozenset({"own_namespace", "system_namespace", "host_netwo
 """Reasons to leave a pod that nobody's wish could mend."""
 _OVERRULING: Final = _IMPOSSIBLE | {"istio_label_overruled", "istio_namespace_disabled"}
 """Reasons to leave a pod that hold whatever the pod asks for."""
-_BEFORE_WISHES: Final = _IMPOSSIBLE | {"already_injected"}
 
 
 def warnings(subject: Subject, decision: Decision, sidecar: Sidecar) -> Iterator[str]:
@@ -31,6 +30,11 @@ def warnings(subject: Subject, decision: Decision, sidecar: Sidecar) -> Iterator
         case _:
             yield from _contradictions(said)
             yield from _unusable(subject, said, decision)
+    match decision:
+        case Leave(reason) if subject.pod.carries_sidecar and reason.code != "already_injected":
+            yield f"the pod keeps the sidecar it came with (`proa uninject` takes it out): {reason.sentence}"
+        case _:
+            pass
     if isinstance(decision, Inject):
         yield from rejection(subject.namespace, subject.namespace_labels or {}, sidecar)
 
@@ -49,7 +53,7 @@ def _contradictions(said: tuple[Wish, ...]) -> Iterator[str]:
 
 def _unusable(subject: Subject, said: tuple[Wish, ...], decision: Decision) -> Iterator[str]:
     """What was let count as absent, unless it was never read."""
-    if subject.configuration.injection.unusable is not Unusable.WARN or decision.reason.code in _BEFORE_WISHES:
+    if subject.configuration.injection.unusable is not Unusable.WARN or decision.reason.code in _IMPOSSIBLE:
         return
     for wish in (*said, *_of_namespace(subject)):
         if wish.problem is not None:

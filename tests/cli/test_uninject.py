@@ -50,9 +50,24 @@ def test_what_has_no_sidecar_passes_through() -> None:
 
 
 @pytest.mark.parametrize(
-    "stdin", ["a: [", proa("inject", "-f", "-", stdin=DEPLOYMENT).stdout.replace('version":2', 'version":7')]
+    "stdin", ["a: [", proa("inject", "-f", "-", stdin=DEPLOYMENT).stdout.replace('version":3', 'version":7')]
 )
 def test_what_cannot_be_undone_is_refused_with_nothing_written(stdin: str) -> None:
     result = proa("uninject", "-f", "-", stdin=stdin)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "found" in result.stderr
+
+
+def test_a_kind_of_the_users_own_goes_there_and_back() -> None:
+    rollout = DEPLOYMENT.replace("apps/v1", "argoproj.io/v1alpha1").replace("Deployment", "Rollout")
+    where = ("--template-path", "argoproj.io/Rollout=spec.template")
+    injected = proa("inject", "-f", "-", *where, stdin=rollout)
+    assert injected.stderr == "Rollout demo/web: injected (namespace_enabled)\n"
+    assert proa("inject", "-f", "-", *where, stdin=injected.stdout).stdout == injected.stdout
+    assert proa("uninject", "-f", "-", *where, stdin=injected.stdout).stdout == rollout
+
+
+def test_a_path_that_is_none_is_refused() -> None:
+    result = proa("inject", "-f", "-", "--template-path", "Rollout", stdin=DEPLOYMENT)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "group/Kind=path.to.template" in result.stderr

@@ -290,7 +290,7 @@ async def test_what_is_never_injected_is_not_asked_about_and_no_field_that_is_mi
     answers = await every_answer(cluster, pods)
     check(answers)
     asked = any(entry for _, _, entry in answers)
-    assert asked == (shape not in {"host network", "windows", "injected"})
+    assert asked == (shape not in {"host network", "windows"})
 
 
 async def test_a_pod_without_any_annotations_is_no_error_of_an_expression(cluster: Cluster) -> None:

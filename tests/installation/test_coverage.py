@@ -29,7 +29,7 @@ def pod(name: str = "web", created: str = LATE, fingerprint: str | None = None, 
         spec["initContainers"] = [{"name": "proa-init"}, {"name": "proa-proxy"}]
         annotations["proa.dev/status"] = (
             f'{{"version":2,"proa":"0.1.0","fingerprint":"{fingerprint}",'
-            '"initContainers":["proa-init","proa-proxy"],"volumes":[],"annotations":[]}'
+            '"initContainers":["proa-init","proa-proxy"],"volumes":[],"annotations":["proa.dev/status"]}'
         )
     metadata = {"name": name, "namespace": "shop", "creationTimestamp": created, "annotations": annotations}
     return {"metadata": metadata | more.pop("metadata", {}), "spec": spec | more.pop("spec", {}), **more}

@@ -113,7 +113,7 @@ def test_the_explanation_is_what_the_webhook_does(
     subject = Subject(converted(raw, Pod, ""), "shop", namespace, CONFIGURATION)
     assert sum(not entry.stopped for entry in told.entries) <= 1
     try:
-        injects = isinstance(injection(subject, SIDECAR, lambda: None).decision, Inject)
+        injects = isinstance(injection(subject, SIDECAR, lambda: raw).decision, Inject)
     except ProaError:
         assert told.verdict is Verdict.REFUSED
     else:

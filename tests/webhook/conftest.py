@@ -98,7 +98,14 @@ def any_pod(any_json: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
     containers = st.fixed_dictionaries(
         {"name": texts.map(lambda text: f"c-{text}")},
-        optional={"env": any_json, "securityContext": users, "image": texts},
+        optional={
+            "env": any_json,
+            "securityContext": users,
+            "image": texts,
+            "restartPolicy": st.sampled_from(["Always", None]),
+            "volumeMounts": st.sampled_from([None, []]),
+            "ports": st.sampled_from([None, []]),
+        },
     )
     volumes = st.fixed_dictionaries({"name": texts.map(lambda text: f"v-{text}")}, optional={"emptyDir": any_json})
     spec = st.fixed_dictionaries(
@@ -167,7 +174,7 @@ def any_probed_pod(any_pod: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         everyone = (pod["spec"].get("initContainers") or []) + pod["spec"]["containers"]
         for number, container in enumerate(everyone):
             container.update(draw(probes), name=f"{container['name']}-{number}")
-            if "ports" not in container:
+            if not container.get("ports"):
                 # A port by a name that nobody has is refused, which another test is about.
                 for asking in (*container.values(), *(container.get("lifecycle") or {}).values()):
                     for handler in asking.values() if isinstance(asking, dict) else ():

@@ -69,7 +69,7 @@ class Scene:
 def injected() -> Any:
     pod = {"metadata": {"name": "web", "namespace": "demo"}, "spec": {"containers": [CONTAINER, SECURE]}}
     subject = Subject(msgspec.convert(pod, Pod), "demo", {names.INJECT: "enabled"}, STRICT)
-    patch = msgspec.json.encode(injection(subject, sidecar(STRICT), lambda: None).operations)
+    patch = msgspec.json.encode(injection(subject, sidecar(STRICT), lambda: pod).operations)
     return jsonpatch.apply_patch(pod, json.loads(patch))
 
 

@@ -208,24 +208,6 @@ def test_an_expression_says_in_cel_what_the_explanation_says_of_it(name: str) ->
                 assert takes_pod(entry, "demo", pod) == each.holds.holds(asked), (each.name, pod)
 
 
-INJECTED = {
-    "native": {"initContainers": [{"name": "proa-init"}, {"name": "proa-proxy"}], "containers": [{"name": "app"}]},
-    "regular": {"initContainers": [{"name": "proa-init"}], "containers": [{"name": "app"}, {"name": "proa-proxy"}]},
-    "copied without its proxy": {"initContainers": [{"name": "proa-init"}], "containers": [{"name": "app"}]},
-    "copied bare": {"containers": [{"name": "app"}]},
-}
-
-
-@pytest.mark.parametrize("spec", INJECTED.values(), ids=INJECTED)
-@pytest.mark.parametrize("annotations", [{}, {"proa.dev/status": "{}"}], ids=["unmarked", "marked"])
-def test_an_injected_pod_is_told_in_cel_as_it_is_in_the_decision(spec: Any, annotations: dict[str, str]) -> None:
-    pod = {"metadata": {"annotations": annotations}, "spec": spec}
-    (condition,) = (each for each in WORTH_ASKING if each.name == "not-injected")
-    entry = {"objectSelector": {}, "matchConditions": [{"expression": condition.holds.cel}]}
-    asked = Subject(seen(pod), "demo", None, MeshConfiguration())
-    assert takes_pod(entry, "demo", pod) == condition.holds.holds(asked)
-
-
 @pytest.mark.parametrize("name", VARIANTS)
 def test_an_entrys_path_is_enough_to_decide_where_a_label_brought_the_pod(name: str) -> None:
     configuration = variant(name)

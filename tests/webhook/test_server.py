@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import jsonpatch
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from cryptography import x509
@@ -271,6 +272,18 @@ async def test_decisions_are_counted_by_rule_and_timed(
     assert 'proa_injection_total{decision="unreadable",reason="400"} 1.0' in lines
     assert "proa_injection_duration_seconds_count 2.0" in lines
     assert any(line.startswith('proa_injection_duration_seconds_bucket{le="0.0001"}') for line in lines)
+
+
+async def test_a_pod_that_comes_again_is_answered_without_a_patch(
+    injector: Injector, review_of: ReviewOf, ordinary_pod: dict[str, Any]
+) -> None:
+    async with TestClient(TestServer(routes(injector))) as client:
+        _, first = await answer_to(client, review_of(ordinary_pod))
+        patch = json.loads(b64decode(first["response"]["patch"]))
+        status, again = await answer_to(client, review_of(jsonpatch.apply_patch(ordinary_pod, patch)))
+    assert (status, again["response"]["allowed"], again["response"].get("patch")) == (200, True, None)
+    lines = generate_latest(injector.metrics.registry).decode().splitlines()
+    assert 'proa_injection_total{decision="left",reason="already_injected"} 1.0' in lines
 
 
 async def test_a_review_of_the_older_version_is_answered_in_it(

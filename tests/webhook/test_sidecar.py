@@ -60,7 +60,7 @@ def test_all_annotations_leave_room_for_the_users_within_what_kubernetes_takes(a
 
 def test_the_status_names_all_that_is_added_the_version_and_the_fingerprint(added: Sidecar) -> None:
     assert msgspec.to_builtins(added.status) == {
-        "version": 2,
+        "version": 3,
         "proa": version("proa"),
         "fingerprint": added.fingerprint,
         "initContainers": (read(added.init)["name"], read(added.proxy)["name"]),

@@ -137,8 +137,14 @@ def test_a_containers_absence_is_no_hindrance(probed: Any, in_the_mesh: Callable
         ("[]", "a list"),
         ("{}", "nothing"),
         ('{"version":1,"initContainers":[],"volumes":[],"annotations":[]}', "a record of format 1"),
-        ('{"version":3}', "a record of format 3"),
+        ('{"version":4}', "a record of format 4"),
         ('{"version":2}', "nothing"),
+        ('{"version":3,"proa":"","fingerprint":"","initContainers":[],"volumes":[],"annotations":[]}', "would not go"),
+        (
+            '{"version":3,"proa":"","fingerprint":"","initContainers":[],"volumes":[],'
+            '"annotations":["proa.dev/status"],"replaced":{"proa.dev/status":"x"}}',
+            "would not go",
+        ),
         ('{"version":2,"proa":"","fingerprint":"","initContainers":{},"volumes":[],"annotations":[]}', "a mapping"),
         (5, "5"),
     ],

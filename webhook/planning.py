@@ -1,0 +1,130 @@
+"""All that a pod is to be given, and where; or everything that speaks against it. Pure."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from proa import names
+from proa.errors import Invalid, Problems, shown
+from proa.json import Json
+from proa.protected import VOLUMES
+from webhook.customising import Customisation, customisation, customised, is_customised, view
+from webhook.handlers import SIDECAR_PORTS
+from webhook.operations import Operation
+from webhook.opting import Subject
+from webhook.patch import patch
+from webhook.pod import Container, Pod, SecurityContext
+from webhook.position import AHEAD, Position, position
+from webhook.probes import Rewriting, rewriting
+from webhook.sidecar import Sidecar, sidecar
+from webhook.unworkable import unworkable
+from webhook.wishes import ORDINARY, PodSettings, wishes
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The *operations* on the pod, the sidecar that it is *given* by them, and what its user should know."""
+
+    operations: tuple[Operation, ...]
+    given: Sidecar
+    warnings: tuple[str, ...]
+
+
+def planned(subject: Subject, ordinary: Sidecar, source: Callable[[], Json]) -> Planned:
+    """What injects the pod, which has no record of an injection: *source* has all of it, and is asked for where
+    templates change more of it than is read here. It is then injected as what they make of it.
+
+    Raises Refused with everything in the pod that a sidecar would collide with or cannot be.
+    """
+    if not is_customised(subject.pod, subject.configuration):
+        plan = _plan(subject, ordinary)
+        operations = patch(subject.pod, plan.sidecar, plan.position, plan.probes)
+        return Planned(operations, plan.sidecar, plan.warnings)
+    custom = customisation(source(), subject.pod, subject.configuration)
+    pod = view(custom.pod)
+    plan = _plan(replace(subject, pod=pod), ordinary, custom)
+    given = customised(plan.sidecar, custom)
+    return Planned((*custom.operations, *patch(pod, given, plan.position, plan.probes)), given, plan.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """All that goes into the pod, and where."""
+
+    sidecar: Sidecar
+    position: Position
+    probes: Rewriting
+    warnings: tuple[str, ...]
+
+
+def _plan(subject: Subject, ordinary: Sidecar, custom: Customisation | None = None) -> _Plan:
+    pod, problems = subject.pod, Problems()
+    asked = wishes(pod, subject.configuration)
+    if custom is not None:
+        asked = replace(asked, settings=replace(asked.settings, intercepts=custom.intercepts))
+        problems.add(_bypassing(subject, custom))
+        problems.add(custom.problems)
+    problems.add((*asked.problems, *_conflicts(pod)))
+    given = _given(subject, asked.settings, ordinary, problems)
+    at = _placed(subject, asked.settings, problems)
+    rewritten = rewriting(pod, at)
+    probes = rewritten if asked.settings.rewrite_probes and asked.settings.intercepts else Rewriting()
+    problems.add(probes.problems)
+    if problems:
+        raise problems.refusal(f"the pod {shown(f'{subject.namespace}/{pod.name}')}")
+    more = unworkable(pod, subject.configuration, given, rewritten)
+    return _Plan(given, at, probes, (*asked.warnings, *probes.warnings, *more))
+
+
+def _bypassing(subject: Subject, custom: Customisation) -> Iterator[Invalid]:
+    """A pod to which nothing is redirected has opted out, whatever it is called."""
+    if not custom.intercepts and subject.namespace in subject.configuration.injection.enforce:
+        allowed = f"templates that leave {names.INIT_CONTAINER}: injection.enforce lists the namespace"
+        yield Invalid("the pod's templates", f"no {names.INIT_CONTAINER}", allowed)
+
+
+def _given(subject: Subject, settings: PodSettings, ordinary: Sidecar, problems: Problems) -> Sidecar:
+    if settings != ORDINARY:
+        with problems.collected():
+            return sidecar(subject.configuration, settings)
+    return ordinary
+
+
+def _placed(subject: Subject, settings: PodSettings, problems: Problems) -> Position:
+    kind = settings.sidecar or subject.configuration.proxy.sidecar
+    with problems.collected():
+        return position(subject.pod, kind, settings.place, hold=settings.hold, intercepts=settings.intercepts)
+    return AHEAD
+
+
+def _conflicts(pod: Pod) -> Iterator[Invalid]:
+    yield from _proxy_ids("spec", pod.spec.security_context)
+    for field, containers in (("initContainers", pod.spec.init_containers), ("containers", pod.spec.containers)):
+        for index, container in enumerate(containers or ()):
+            yield from _container_conflicts(f"spec.{field}[{index}]", container)
+    for index, volume in enumerate(pod.spec.volumes or ()):
+        if volume.name in VOLUMES:
+            yield Invalid(f"spec.volumes[{index}].name", shown(volume.name), f"any name but {', '.join(VOLUMES)}")
+
+
+def _container_conflicts(field: str, container: Container) -> Iterator[Invalid]:
+    yield from _proxy_ids(field, container.security_context)
+    for index, mount in enumerate(container.volume_mounts or ()):
+        if mount.name in VOLUMES:
+            # The identity volume holds the sidecar's private key.
+            yield Invalid(f"{field}.volumeMounts[{index}].name", shown(mount.name), "the sidecar's alone to mount")
+    for index, port in enumerate(container.ports or ()):
+        if port.container_port in SIDECAR_PORTS:
+            taken = f"any port but the sidecar's: {', '.join(map(str, SIDECAR_PORTS))}"
+            yield Invalid(f"{field}.ports[{index}].containerPort", str(port.container_port), taken)
+
+
+def _proxy_ids(field: str, context: SecurityContext | None) -> Iterator[Invalid]:
+    """The proxy's user and group are how its packets are told from the app's: the app's would leave the mesh unseen."""
+    if context is None:
+        return
+    for key, found, taken in (
+        ("runAsUser", context.run_as_user, names.PROXY_UID),
+        ("runAsGroup", context.run_as_group, names.PROXY_GID),
+    ):
+        if found == taken:
+            yield Invalid(f"{field}.securityContext.{key}", str(found), f"any number but {taken}, which is the proxy's")

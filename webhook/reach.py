@@ -1,0 +1,105 @@
+"""How far a record of what templates changed is believed that anybody may have written. Pure.
+
+The author of a pod writes its record, too, and webhooks that were asked before Proa's wrote into the pod: a record that
+somebody made up must not take that out. So of a record's differences those stay that are in places which a template of
+the configuration writes, and a user's own containers of Proa's names, which are the author's anyway.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, cast
+
+from msgspec.structs import replace
+
+from proa.errors import Invalid
+from proa.json import Json
+from proa.merging import POD, Listed, Merging, within
+from proa.mesh import MeshConfiguration
+from proa.names import STATUS
+from proa.overlay import DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
+from proa.partial import EVERY
+from proa.protected import OWN
+from webhook.difference import Difference
+from webhook.status import Status
+
+_OWN: Final[list[Json]] = [{"name": name, PATCH: "delete"} for name in OWN]
+"""What moves a user's own containers out of the pod's lists, as a template would."""
+
+
+def reachable(record: Status, configuration: MeshConfiguration) -> Status:
+    """*record* without the changes that no template of *configuration* makes. Raises Invalid for what is no record."""
+    partials: list[Json] = [
+        {"metadata": each.metadata, "spec": each.spec} for each in configuration.known_templates.values()
+    ]
+    partials.append({"spec": {"containers": _OWN, "initContainers": _OWN}})
+    try:
+        return replace(record, changed=_within(record.changed, partials, POD))
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise Invalid(f"metadata.annotations['{STATUS}'].changed", "no record", "what Proa wrote") from error
+
+
+def _within(record: Difference, partials: Sequence[Json], merging: Merging) -> Difference:
+    """Of the difference of a mapping: all of it where a template replaces it."""
+    found = [each for each in partials if isinstance(each, dict)]
+    if any(map(_replaces, found)):
+        return record
+    written: dict[str, list[Json]] = {}
+    for partial in found:
+        for key, value in partial.items():
+            written.setdefault(key.removeprefix(DELETE_ITEMS), []).append(value)
+    whole = {key for key, values in written.items() if any(_sets(value, merging.get(key)) for value in values)}
+    inside = {
+        key: reached
+        for key, each in record.get("in", {}).items()
+        if key in written and (reached := _member(each, written[key], merging.get(key)))
+    }
+    return _filled(
+        record,
+        absent=[key for key in record.get("absent", ()) if key in whole],
+        was={key: value for key, value in record.get("was", {}).items() if key in whole},
+        inside=inside,
+    )
+
+
+def _member(record: Difference, values: Sequence[Json], how: Listed | Merging | None) -> Difference:
+    if "by" not in record:
+        return _within(record, values, within(how))
+    return _within_list(record, values, how) if isinstance(how, Listed) and record["by"] == how.key else {}
+
+
+def _within_list(record: Difference, values: Sequence[Json], listed: Listed) -> Difference:
+    items = [item for value in values if isinstance(value, list) for item in value if isinstance(item, dict)]
+    if any(map(_replaces, items)):
+        return record
+    by_key: dict[Json, list[Json]] = {}
+    for item in items:
+        by_key.setdefault(cast("Any", item.get(listed.key)), []).append(item)
+    every = by_key.get(EVERY, [])
+    inside = [
+        [key, reached]
+        for key, each in record.get("in", ())
+        if (reached := _within(each, [*by_key.get(key, ()), *every], listed.inside))
+    ]
+    deleted = [item.get(listed.key) for item in items if PATCH in item]
+    return _filled(
+        record,
+        absent=[key for key in record.get("absent", ()) if key in by_key],
+        was=[[behind, item] for behind, item in record.get("was", ()) if item[listed.key] in deleted],
+        inside=inside,
+    )
+
+
+def _sets(value: Json, how: Listed | Merging | None) -> bool:
+    """Whether a template's *value* takes the place of what was there, or fills a place where nothing was."""
+    if how is None or value is None or _replaces(value):
+        return True
+    return isinstance(value, list) and any(map(_replaces, value))
+
+
+def _replaces(partial: Json) -> bool:
+    return isinstance(partial, dict) and (partial.get(PATCH) == REPLACE or RETAIN_KEYS in partial)
+
+
+def _filled(record: Difference, *, absent: Iterable[Any], was: Any, inside: Any) -> Difference:
+    """Nothing where nothing is left; else with what says how the whole came to be there."""
+    left = {key: value for key, value in (("absent", absent), ("was", was), ("in", inside)) if value}
+    return {**{key: record[key] for key in ("by", "before") if key in record}, **left} if left else {}
