@@ -4,16 +4,18 @@ In process, `microseconds` is the best of several rounds in processor time, so t
 not count. Over HTTPS: see `https_load`.
 """
 
+import base64
 import json
 import sys
 import time
 from collections.abc import Callable
 
+import jsonpatch
 from https_load import over_https, starting
 from machine import facts
 
 from proa import names
-from proa.mesh import MeshConfiguration
+from proa.mesh import MeshConfiguration, mesh_configuration
 from webhook.admission import admission
 from webhook.review import admission_request, review
 from webhook.sidecar import sidecar
@@ -34,6 +36,19 @@ SETTINGS = {
     "proa.dev/access-log": "off",
 }
 LABELS = {names.INJECT: "enabled"}
+DEFAULT = MeshConfiguration()
+TEMPLATED = mesh_configuration("""
+defaultTemplates: [traced]
+templates:
+  traced:
+    metadata: {labels: {traced: "yes"}}
+    spec:
+      containers:
+      - {name: collector, image: "collector:1"}
+      - {name: "*", env: [{name: TRACE, value: "1"}], volumeMounts: [{name: spool, mountPath: /spool}]}
+      - {name: proa-proxy, resources: {limits: {cpu: "2"}}}
+      volumes: [{name: spool, emptyDir: {}}]
+""")
 
 
 def review_of(variables: int, annotations: dict[str, str] | None = None) -> bytes:
@@ -83,14 +98,23 @@ def microseconds(call: Callable[[], object]) -> float:
     return round(best * 1e6, 1)
 
 
-def in_process(body: bytes) -> dict[str, float]:
-    configuration = MeshConfiguration()
-    added = sidecar(configuration)
-
-    def answer() -> bytes:
-        return review(admission(admission_request(body), LABELS, configuration, added).response)
-
+def in_process(body: bytes, configuration: MeshConfiguration = DEFAULT) -> dict[str, float]:
+    answer = answering(body, configuration)
     return {"request_bytes": len(body), "answer_bytes": len(answer()), "microseconds": microseconds(answer)}
+
+
+def answering(body: bytes, configuration: MeshConfiguration) -> Callable[[], bytes]:
+    added = sidecar(configuration)
+    return lambda: review(admission(admission_request(body), LABELS, configuration, added).response)
+
+
+def again(body: bytes, configuration: MeshConfiguration = DEFAULT) -> bytes:
+    """The second review of the same pod: the API server asks again after its own plugins have seen the sidecar."""
+    asked = json.loads(body)
+    answer = json.loads(answering(body, configuration)())["response"]
+    patch = json.loads(base64.b64decode(answer["patch"]))
+    asked["request"]["object"] = jsonpatch.apply_patch(asked["request"]["object"], patch)
+    return json.dumps(asked).encode()
 
 
 if __name__ == "__main__":
@@ -103,6 +127,12 @@ if __name__ == "__main__":
             "ordinary": in_process(ordinary),
             "2000_variables": in_process(large),
             "settings": in_process(asking),
+            "templates": in_process(ordinary, TEMPLATED),
+            "templates_2000_variables": in_process(large, TEMPLATED),
+            "again": in_process(again(ordinary)),
+            "again_2000_variables": in_process(again(large)),
+            "again_templates": in_process(again(ordinary, TEMPLATED), TEMPLATED),
+            "again_templates_2000_variables": in_process(again(large, TEMPLATED), TEMPLATED),
         },
         "https_one_core": over_https(ordinary),
         "start_to_first_handshake_seconds": starting(),

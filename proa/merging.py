@@ -4,7 +4,7 @@ The keys are Kubernetes' own (`x-kubernetes-patch-merge-key` of core/v1 Pod, ver
 specification of a pod that is made. A list that is not named here is replaced as a whole, as `args` and `tolerations`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeGuard, cast
 
@@ -76,6 +76,22 @@ def keys_of(items: Json, listed: Listed) -> list[str | int] | None:
 def _of(values: list[Json], *kinds: type) -> bool:
     """Whether all are exactly of one of *kinds*; a list may have thousands of variables."""
     return set(map(type, values)) <= set(kinds)
+
+
+def values_of(items: list[Json], key: str) -> list[Json]:
+    """What stands as *key* in each item; None where there is nothing."""
+    return [item.get(key) if isinstance(item, dict) else None for item in items]
+
+
+def places_of(keys: list[Json], wanted: Collection[str | int]) -> list[int]:
+    """Where in *keys*, which may be thousands, those *wanted* are."""
+    found = frozenset(wanted)
+    try:
+        places = [place for place, key in enumerate(keys) if key in found]
+    except TypeError:
+        # A key that is none, such as a list.
+        places = [place for place, key in enumerate(keys) if is_key(key) and key in found]
+    return [place for place in places if is_key(keys[place])]
 
 
 def is_key(value: Json) -> TypeGuard[str | int]:

@@ -5,11 +5,11 @@ order and what is new follows it, and `$patch: replace` of what is not there set
 changed in place, and what the partial object does not name is the very same object afterwards.
 """
 
-from typing import Final
+from typing import Final, cast
 
 from proa.errors import Invalid, shown
 from proa.json import Json
-from proa.merging import POD, Listed, Merging, within
+from proa.merging import POD, Listed, Merging, is_key, places_of, values_of, within
 
 PATCH: Final = "$patch"
 RETAIN_KEYS: Final = "$retainKeys"
@@ -67,24 +67,24 @@ def _items(original: list[Json], partial: list[Json], listed: Listed) -> list[Js
         return [bare(item) for _, item in keyed if not _deletes(item)]
     gone = [key for key, item in keyed if _deletes(item)]
     merged = [item for item in original if not any(_has(item, listed, key) for key in gone)] if gone else [*original]
-    known = [each.get(listed.key) if isinstance(each, dict) else None for each in merged]
+    places = _places(merged, listed, [key for key, _ in keyed])
     for key, item in keyed:
         if _deletes(item):
             continue
-        place = _place(known, key)
+        place = places.get((type(key), key)) if is_key(key) else None
         if place is None:
-            known.append(key)
+            places |= {(type(key), key): len(merged)} if is_key(key) else {}
             merged.append(bare(item))
         else:
             merged[place] = overlay(merged[place], item, listed.inside)
     return merged
 
 
-def _place(known: list[Json], key: Json) -> int | None:
-    """Where in a list that may be long, the first *key* is, which is not that of 1 where it is true."""
-    if key not in known:
-        return None
-    return next((place for place, each in enumerate(known) if type(each) is type(key) and each == key), None)
+def _places(items: list[Json], listed: Listed, wanted: list[Json]) -> dict[tuple[type, str | int], int]:
+    """Where in a list each of those *wanted* is first, by type and key: 1 is not 1.0."""
+    keys = values_of(items, listed.key)
+    places = reversed(places_of(keys, [key for key in wanted if is_key(key)]))
+    return {(type(keys[place]), cast("str | int", keys[place])): place for place in places}
 
 
 def _key(item: Json, listed: Listed) -> Json:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 from msgspec import UNSET, UnsetType
 
 from proa.json import Json
-from proa.merging import POD, Listed, Merging, is_key, keys_of, within
+from proa.merging import POD, Listed, Merging, is_key, keys_of, places_of, values_of, within
 from proa.trees import same
 from webhook.operations import Add, Operation, Remove, encoded, pointer
 
@@ -47,10 +47,15 @@ def difference(before: dict[str, Json], after: dict[str, Json], merging: Merging
 
 
 def undone(record: Difference, current: dict[str, Json]) -> dict[str, Json]:
-    """*current* without what *record* says was changed; what others did stays, unless it is in its place."""
-    absent, inside = record.get("absent", ()), record.get("in", {})
+    """*current* without what *record* says was changed; what others did stays, unless it is in its place.
+
+    Raises one of Python's own errors for a record that is none: who reads one that anybody wrote must expect that.
+    """
+    absent, was, inside = set(record.get("absent", ())), record.get("was", {}), record.get("in", {})
+    if not isinstance(was, dict):
+        raise TypeError("no mapping")
     result: dict[str, Json] = {key: value for key, value in current.items() if key not in absent}
-    result |= record.get("was", {})
+    result |= was
     for key, changed in inside.items():
         found = current.get(key)
         restored = _restored(changed, found)
@@ -146,9 +151,12 @@ def _aligned(old: Json, new: Json, listed: Listed) -> _Aligned | None:
 
 def _tells(front: list[Json], aligned: _Aligned) -> bool:
     """Whether keys tell what is *aligned* from the items in *front* of it, and the last of these from the others."""
-    if any(key in front for key in {*aligned.olds, *aligned.news}):
+    try:
+        told = {*aligned.olds, *aligned.news}.isdisjoint(front)
+    except TypeError:
+        # A key that is none, such as a list.
         return False
-    return not front or (is_key(front[-1]) and front.count(front[-1]) == 1)
+    return told and (not front or (is_key(front[-1]) and front.count(front[-1]) == 1))
 
 
 def _shared(old: list[Json], new: list[Json]) -> int:
@@ -168,20 +176,32 @@ def _restored(record: Difference, current: Json) -> Json:
 
 
 def _restored_items(record: Difference, current: list[Json]) -> list[Json]:
-    def key(item: Json) -> str | int | None:
-        found = item.get(record["by"]) if isinstance(item, dict) else None
-        return found if is_key(found) else None
+    """The list may have thousands of items, of which few were changed; and a record as many that somebody made up."""
+    by, absent, changed = record["by"], set(record.get("absent", ())), dict(record.get("in", ()))
+    concerned, items = absent | changed.keys(), [*current]
+    places = places_of(values_of(current, by), concerned)
+    for place in places:
+        item = cast("dict[str, Json]", current[place])
+        items[place] = None if item[by] in absent else undone(changed[item[by]], item)
+    if absent:
+        gone = {place for place in places if items[place] is None}
+        items = [item for place, item in enumerate(items) if place not in gone]
+    was = record.get("was", ())
+    return _behind(items, was, by) if was else items
 
-    absent, changed = record.get("absent", ()), dict(record.get("in", ()))
-    items: list[Json] = [
-        undone(changed[key(item)], cast("dict[str, Json]", item)) if key(item) in changed else item
-        for item in current
-        if key(item) not in absent
-    ]
-    for behind, item in record.get("was", ()):
-        places = [place for place, each in enumerate(items) if behind is not None and key(each) == behind]
-        items.insert(places[0] + 1 if places else 0, item)
-    return items
+
+def _behind(items: list[Json], was: list[Any], by: str) -> list[Json]:
+    """*items* with each that went back behind the one it followed, or in front where that is no longer there."""
+    waiting: dict[Json, list[Json]] = {}
+    for behind, item in was:
+        waiting.setdefault(behind, []).append(item)
+    known = {*filter(is_key, (*values_of(items, by), *values_of([item for _, item in was], by)))}
+    result: list[Json] = []
+    for item in [*(item for behind, item in was if behind is None or behind not in known), *items]:
+        result.append(item)
+        while is_key(key := values_of(result[-1:], by)[0]) and key in waiting:
+            result.extend(waiting.pop(key))
+    return result
 
 
 def _member_edits(old: Json, new: Json, how: Listed | Merging | None, path: str) -> Iterator[Operation]:

@@ -119,6 +119,6 @@ def _redone(anew: _Anew, record: Status) -> tuple[Undone, Planned]:
 
 
 def _undone_and_planned(anew: _Anew, record: Status) -> tuple[Undone, Planned]:
-    operations, pod = undoing(anew.came, record)
-    before = replace(anew.subject, pod=converted(pod, Pod, ""))
-    return Undone(anew.came, record, operations, pod), planned(before, anew.ordinary, lambda: pod)
+    undone = undoing(anew.came, record)
+    before = replace(anew.subject, pod=converted(undone.pod, Pod, ""))
+    return Undone(anew.came, record, undone), planned(before, anew.ordinary, lambda: undone.pod)

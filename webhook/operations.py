@@ -1,8 +1,8 @@
 """JSON Patch operations (RFC 6902), those that are used here, and JSON Pointers (RFC 6901). Pure."""
 
 from collections.abc import Iterable
-from functools import reduce
-from typing import TypeAlias, cast
+from functools import lru_cache, reduce
+from typing import Final, TypeAlias, cast
 
 import msgspec
 
@@ -24,6 +24,8 @@ class Remove(msgspec.Struct, frozen=True, tag_field="op", tag="remove"):
 
 
 Operation: TypeAlias = Add | Remove
+_SHARED: Final = 32_768
+"""Bytes of a value: longer ones are not kept for another pod."""
 
 
 def encoded(value: object) -> msgspec.Raw:
@@ -100,4 +102,11 @@ def _index(digits: str, end: int) -> int:
 def _value(operation: Operation) -> Json:
     if isinstance(operation, Remove):
         raise KeyError("the whole")
-    return cast("Json", msgspec.json.decode(operation.value))
+    raw = bytes(operation.value)
+    return _decoded(raw) if len(raw) <= _SHARED else cast("Json", msgspec.json.decode(raw))
+
+
+@lru_cache(maxsize=128)
+def _decoded(raw: bytes) -> Json:
+    """What is added to one pod is added to the next; nobody changes in place what was read."""
+    return cast("Json", msgspec.json.decode(raw))

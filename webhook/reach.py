@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from proa.errors import Invalid
 from proa.json import Json
-from proa.merging import POD, Listed, Merging, within
+from proa.merging import CONTAINER, POD, Listed, Merging, within
 from proa.mesh import MeshConfiguration
 from proa.names import STATUS
 from proa.overlay import DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
@@ -82,10 +82,15 @@ def _within_list(record: Difference, values: Sequence[Json], listed: Listed) -> 
     deleted = [item.get(listed.key) for item in items if PATCH in item]
     return _filled(
         record,
-        absent=[key for key in record.get("absent", ()) if key in by_key],
+        absent=[key for key in record.get("absent", ()) if any(_adds(item, listed) for item in by_key.get(key, ()))],
         was=[[behind, item] for behind, item in record.get("was", ()) if item[listed.key] in deleted],
         inside=inside,
     )
+
+
+def _adds(item: Json, listed: Listed) -> bool:
+    """Whether a template adds *item* where it is not there: no container is without an image."""
+    return listed.inside is not CONTAINER or (isinstance(item, dict) and "image" in item)
 
 
 def _sets(value: Json, how: Listed | Merging | None) -> bool:

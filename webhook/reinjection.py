@@ -23,7 +23,7 @@ from webhook.patch import VOLUMES
 from webhook.position import CONTAINERS, INIT_CONTAINERS
 from webhook.sidecar import POD_IP
 from webhook.status import Status
-from webhook.uninjection import status_of
+from webhook.uninjection import Undoing, status_of
 
 _OTHERS: Final = ("image", "resources")
 """Members of containers that others may change: they know the registry's mirror, and the namespace's limits."""
@@ -35,12 +35,11 @@ _Atomic: TypeAlias = Callable[[list[Json], list[Json]], Json]
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """An injected pod as it *came*, with its *record*, and *pod*, what *operations* make of it: what it was before."""
+    """An injected pod as it *came*, with its *record*, and the *undoing* of that, which has what it was before."""
 
     came: Json
     record: Status
-    operations: tuple[Operation, ...]
-    pod: Json
+    undoing: Undoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +53,14 @@ class _Kept:
 
 def reinjection(undone: Undone, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
     """What injects the pod that came anew, where *operations* inject what it was; nothing where that is how it came."""
-    planned = applied(undone.pod, operations)
+    planned = applied(undone.undoing.pod, operations)
     record = status_of(planned)
     if record is None:
-        return (*undone.operations, *operations)
+        return (*undone.undoing.operations, *operations)
     kept = tuple(_kept(undone, planned, record))
     if same(reduce(_placed, kept, planned), undone.came):
         return ()
-    return (*undone.operations, *operations, *_edits(kept))
+    return (*undone.undoing.operations, *operations, *_edits(kept))
 
 
 def _placed(value: Json, each: _Kept) -> Json:
@@ -152,7 +151,7 @@ def _chosen(came: dict[str, Json], planned: dict[str, Json], kept: dict[str, Jso
 def _merged(came: Json, planned: Json, how: Listed | Merging | None, atomic: _Atomic) -> Json:
     """What was *planned*, and what else *came*: members, and items by their key. *came* itself, where that is it."""
     match came, planned:
-        case _ if same(came, planned):
+        case _ if came == planned:
             return came
         case dict(), dict():
             merging = within(how)

@@ -4,6 +4,7 @@ Exactly what was added goes, by name, and what was changed comes back; whatever 
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from proa import names
@@ -19,6 +20,8 @@ from webhook.status import Status, recorded
 
 _HOOKS: Final = ("postStart", "preStop")
 _ASKING: Final = ("readinessProbe", "livenessProbe", "startupProbe", *_HOOKS)
+_MOST: Final = 16
+"""Items of a list that go one by one: a pod has each of ours once, unless somebody made it up."""
 _CHANGED: Final = ("port", "scheme")
 """All that an injection changes of an httpGet or a grpc."""
 
@@ -29,7 +32,7 @@ def uninjection(pod: Json) -> tuple[Operation, ...]:
     Raises Invalid for a record that cannot be read, or does not fit the pod.
     """
     status = status_of(pod)
-    return () if status is None else undoing(pod, status)[0]
+    return () if status is None else undoing(pod, status).operations
 
 
 def status_of(pod: Json) -> Status | None:
@@ -42,8 +45,24 @@ def status_of(pod: Json) -> Status | None:
     return recorded(found)
 
 
-def undoing(pod: Json, status: Status) -> tuple[tuple[Operation, ...], Json]:
-    """What takes out of *pod* what *status* says was put in, as far as it is there; and the pod as it is then.
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """*sidecar* takes what is Proa's out of a pod, which leaves it *bare*; in *pod* templates have changed nothing."""
+
+    sidecar: tuple[Operation, ...]
+    bare: Json
+    pod: Json
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Both, one after the other. Found only where they are asked for: most pods that come again need no patch."""
+        if self.pod is self.bare or not isinstance(self.bare, dict) or not isinstance(self.pod, dict):
+            return self.sidecar
+        return (*self.sidecar, *edits(self.bare, self.pod))
+
+
+def undoing(pod: Json, status: Status) -> Undoing:
+    """What takes out of *pod* what *status* says was put in, as far as it is there.
 
     Raises Invalid where the record's differences are none.
     """
@@ -56,10 +75,9 @@ def undoing(pod: Json, status: Status) -> tuple[tuple[Operation, ...], Json]:
     )
     bare = applied(pod, operations)
     if not status.changed or not isinstance(bare, dict):
-        return operations, bare
+        return Undoing(operations, bare, bare)
     try:
-        before = undone(status.changed, bare)
-        return (*operations, *edits(bare, before)), before
+        return Undoing(operations, bare, undone(status.changed, bare))
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise Invalid(f"metadata.annotations['{names.STATUS}'].changed", "no record", "what Proa wrote") from error
 
@@ -98,6 +116,8 @@ def _items(pod: Json, path: str, ours: tuple[str, ...], status: Status) -> Itera
     places = [index for index, item in enumerate(found) if text(item, "name") in ours]
     if path in (*status.absent, *status.null) and len(places) == len(found):
         yield _parent(path, status)
+    elif len(places) > _MOST:
+        yield Add(path, encoded([item for item in found if text(item, "name") not in ours]))
     else:
         for index in reversed(places):
             yield Remove(f"{path}/{index}")

@@ -11,7 +11,7 @@ from proa.mesh import MeshConfiguration
 from proa.trees import same
 from webhook.decision import Subject
 from webhook.decoding import converted
-from webhook.injection import Injection, injection
+from webhook.injection import Injection, Origin, injection
 from webhook.pod import Pod
 from webhook.sidecar import sidecar
 from webhook.uninjection import uninjection
@@ -19,14 +19,14 @@ from webhook.uninjection import uninjection
 DEFAULT: Final = MeshConfiguration()
 
 
-def decided(pod: Any, configuration: MeshConfiguration = DEFAULT) -> Injection:
+def decided(pod: Any, configuration: MeshConfiguration = DEFAULT, origin: Origin = Origin.API_SERVER) -> Injection:
     """In a namespace that is labelled."""
     subject = Subject(converted(pod, Pod, ""), "demo", {names.INJECT: "enabled"}, configuration)
-    return injection(subject, sidecar(configuration), lambda: pod)
+    return injection(subject, sidecar(configuration), lambda: pod, origin)
 
 
-def injected(pod: Any, configuration: MeshConfiguration = DEFAULT) -> Any:
-    return patched(pod, decided(pod, configuration).operations)
+def injected(pod: Any, configuration: MeshConfiguration = DEFAULT, origin: Origin = Origin.API_SERVER) -> Any:
+    return patched(pod, decided(pod, configuration, origin).operations)
 
 
 def uninjected(pod: Any) -> Any:

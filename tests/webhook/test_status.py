@@ -121,6 +121,13 @@ def test_a_forged_record_changes_nothing_of_a_probe_but_what_an_injection_does()
     assert undone["newerThanWe"] == app["newerThanWe"]
 
 
+def test_a_pod_with_our_names_many_times_over_is_rid_of_all_of_them() -> None:
+    pod = guarded(forged())
+    pod["spec"]["initContainers"] += [{"name": names.INIT_CONTAINER, "image": "z"}] * 40
+    assert [each["name"] for each in uninjected(pod)["spec"]["initContainers"]] == ["audit-init"]
+    assert_same(injected(pod), injected(guarded(forged())))
+
+
 def test_a_record_that_names_a_thing_twice_takes_it_out_once() -> None:
     pod = guarded(forged(annotations=[*OWN, *OWN], replaced={names.LEAF: "not theirs to bring"}))
     assert uninjected(pod)["metadata"]["annotations"] == {"audit.dev/seal": "s"}
