@@ -23,13 +23,15 @@ def inject(stream: BinaryIO, config: BinaryIO | None, output: str, templates: tu
 
     A namespace counts as labelled unless its Namespace stands in the file. What carries no pod passes through,
     comments apart. What is injected already is brought up to date: this command's own output stays as it is. What
-    was decided, and why, goes to standard error.
+    was decided, and why, goes to standard error, with what kubectl would warn of when the pod is created.
     """
     configuration = MeshConfiguration() if config is None else tried_configuration(config.read())
     result = injected(stream.read(), configuration, template_places(templates))
     text = as_json(result.documents) if output == "json" else as_yaml(result.documents)
     for verdict in result.verdicts:
         click.echo(_line(verdict), err=True)
+        for warning in verdict.warnings:
+            click.echo(f"  Warning: {warning}", err=True)
     click.echo(text, nl=False)
 
 

@@ -27,7 +27,6 @@ from webhook.opting import ISTIO_INJECTION, ISTIO_REVISION
 from webhook.pod import ISTIO_INJECT
 from webhook.predicates import Predicate
 from webhook.sidecar import Sidecar
-from webhook.warnings import warnings
 
 _Conditions: TypeAlias = Mapping[tuple[str, str], Predicate]
 """By name and expression."""
@@ -105,8 +104,7 @@ def explanation(subject: Subject, pod: Json, registrations: Iterable[Json], side
         planned = injection(subject, sidecar, lambda: pod)
     except ProaError as refusal:
         return Explanation(Verdict.REFUSED, f"the webhook refuses the pod: {refusal}", steps, asked, ())
-    sentence = planned.decision.reason.sentence
-    warned = (*warnings(subject, planned.decision, planned.given), *planned.warnings)
+    sentence, warned = planned.decision.reason.sentence, planned.warnings
     if not isinstance(planned.decision, Inject):
         return Explanation(Verdict.LEFT, f"the pod stays as it is: {sentence}", steps, asked, (), warned)
     edits = tuple(map(_edit, planned.operations))

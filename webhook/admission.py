@@ -15,7 +15,6 @@ from webhook.injection import Injection, injection
 from webhook.pod import Pod
 from webhook.review import GroupVersionKind, Request, Response, refusal
 from webhook.sidecar import Sidecar
-from webhook.warnings import warnings
 
 _TARGET: Final = (GroupVersionKind(version="v1", kind="Pod"), "CREATE", "")
 """Kind, operation and subresource of the only requests that are answered."""
@@ -46,7 +45,7 @@ def admission(
         name = pod.name
         subject = Subject(pod, request.namespace, namespace_labels, configuration)
         injected = injection(subject, added, lambda: _plain(request))
-        return Answer(_admitted(request, injected, tuple(warnings(subject, injected.decision, injected.given))), name)
+        return Answer(_admitted(request, injected), name)
     except (Invalid, Refused) as error:
         return Answer(_denied(request, error, 422), name)
 
@@ -68,11 +67,11 @@ def _check_target(request: Request) -> None:
         raise Refused("the admission request", tuple(problems))
 
 
-def _admitted(request: Request, injected: Injection, warned: tuple[str, ...]) -> Response:
+def _admitted(request: Request, injected: Injection) -> Response:
     match injected.decision:
         case Leave(reason):
             audit = {"decision": "left", "reason": reason.code}
-            return Response(uid=request.uid, allowed=True, audit_annotations=audit, warnings=warned)
+            return Response(uid=request.uid, allowed=True, audit_annotations=audit, warnings=injected.warnings)
         case Inject(reason):
             return Response(
                 uid=request.uid,
@@ -80,7 +79,7 @@ def _admitted(request: Request, injected: Injection, warned: tuple[str, ...]) ->
                 audit_annotations={"decision": "injected", "reason": reason.code},
                 patch_type="JSONPatch",
                 patch=msgspec.json.encode(injected.operations),
-                warnings=(*warned, *injected.warnings),
+                warnings=injected.warnings,
             )
         case _:
             assert_never(injected.decision)

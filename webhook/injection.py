@@ -22,6 +22,7 @@ from webhook.sidecar import Sidecar
 from webhook.status import Status, owned, recorded
 from webhook.uninjection import undoing
 from webhook.verdicts import Reason
+from webhook.warnings import warnings
 
 ALREADY_INJECTED: Final = Reason(
     "already_injected",
@@ -65,6 +66,12 @@ def injection(
     Raises Refused with everything in the pod that a sidecar would collide with or cannot be, Invalid for a record of
     an injection that cannot be read, and what `decision` raises.
     """
+    found = _injection(subject, ordinary, source, origin)
+    return replace(found, warnings=(*warnings(subject, found.decision, found.given), *found.warnings))
+
+
+def _injection(subject: Subject, ordinary: Sidecar, source: Callable[[], Json], origin: Origin) -> Injection:
+    """With what the plan warns of."""
     decided = decision(subject)
     match decided:
         case Leave():
@@ -95,8 +102,10 @@ def _again(anew: _Anew, record: Status) -> Injection:
         operations = reinjection(undone, plan.operations)
     except (RecursionError, OverflowError) as error:
         raise Invalid("spec", f"what cannot be written again ({error})", "what Kubernetes' own types hold") from error
-    reason = Inject(INJECTED_AGAIN) if operations else Leave(ALREADY_INJECTED)
-    return Injection(reason, operations, plan.given, plan.warnings)
+    if not operations:
+        # Whoever made the pod was told the first time.
+        return Injection(Leave(ALREADY_INJECTED), (), plan.given)
+    return Injection(Inject(INJECTED_AGAIN), operations, plan.given, plan.warnings)
 
 
 def _redone(anew: _Anew, record: Status) -> tuple[Undone, Planned]:

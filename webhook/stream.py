@@ -30,10 +30,11 @@ _AS_LABELLED: Final = {names.INJECT: "enabled"}
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided of one object; *title* is its kind, namespace and name."""
+    """What was decided of one object, and what its user should know; *title* is its kind, namespace and name."""
 
     title: str
     decision: Decision
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class _Injecting:
         labels = self.namespaces.get(namespace, _AS_LABELLED)
         subject = Subject(pod, namespace, labels, self.configuration, template.owner)
         planned = injection(subject, self.sidecar, lambda: template.pod, Origin.FILE)
-        self.verdicts.append(Verdict(title(template.node), planned.decision))
+        self.verdicts.append(Verdict(title(template.node), planned.decision, planned.warnings))
         return _edited(template, planned.operations)
 
 

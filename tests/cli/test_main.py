@@ -56,6 +56,16 @@ def test_what_it_does_not_know_ends_with_status_2_and_nothing_written(arguments:
     assert "Error" in result.stderr
 
 
+def test_what_kubectl_would_warn_of_is_printed_beside_it() -> None:
+    asking = POD.replace("namespace: demo", "namespace: demo, annotations: {proa.dev/log-levle: debug}")
+    result = proa("inject", "-f", "-", stdin=f"{asking}---\n{DEPLOYMENT}")
+    first, warning, second = result.stderr.splitlines()
+    assert first == "Pod demo/web: injected (namespace_enabled)"
+    assert warning.startswith("  Warning: the annotation 'proa.dev/log-levle' means nothing")
+    assert second == "Deployment demo/web: injected (namespace_enabled)"
+    assert "Warning" not in result.stdout
+
+
 def test_a_workload_is_injected_and_the_reason_printed_beside_it() -> None:
     result = proa("inject", "-f", "-", stdin=DEPLOYMENT)
     assert result.exit_code == 0
