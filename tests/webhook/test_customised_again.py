@@ -243,3 +243,37 @@ def test_any_record_of_changes_is_refused_or_stays_within_what_templates_write(
     assert {key: app[key] for key in app if key != "args"} == {key: other[key] for key in other if key != "args"}
     assert found["metadata"]["labels"] == expected["metadata"]["labels"]
     assert found["spec"]["nodeSelector"] == {"zone": "a"}
+
+
+CONTAINER_FIELDS = (
+    "env",
+    "envFrom",
+    "ports",
+    "volumeMounts",
+    "resources",
+    "securityContext",
+    "lifecycle",
+    "image",
+    "args",
+)
+POD_FIELDS = ("volumes", "tolerations", "securityContext", "initContainers", "imagePullSecrets", "nodeSelector")
+
+
+@given(data=st.data())
+def test_arbitrary_json_anywhere_in_a_pod_of_templates_is_refused_or_injected_once_and_undone(
+    data: st.DataObject, any_json: st.SearchStrategy[Any]
+) -> None:
+    wild = any_json | st.lists(st.fixed_dictionaries({"name": any_json, "mountPath": any_json}), max_size=2)
+    pod = traced(OWN)
+    for container in pod["spec"]["containers"]:
+        container.update(data.draw(st.dictionaries(st.sampled_from(CONTAINER_FIELDS), wild, max_size=2)))
+    pod["spec"] |= data.draw(st.dictionaries(st.sampled_from(POD_FIELDS), wild, max_size=1))
+    pod["metadata"] |= data.draw(st.dictionaries(st.sampled_from(["labels", "finalizers"]), wild, max_size=1))
+    before = copy.deepcopy(pod)
+    try:
+        once = injected(pod, TRACED)
+    except (Invalid, Refused):
+        return
+    assert pod == before
+    assert decided(once, TRACED).operations == ()
+    assert_same(uninjected(once), pod)

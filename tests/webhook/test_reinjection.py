@@ -17,6 +17,7 @@ from support.injecting import DEFAULT, assert_same, decided, in_list, injected, 
 from webhook.review import Response
 
 GOLDEN = Path(__file__).parent / "golden"
+REGULAR = mesh_configuration("proxy: {sidecar: regular}")
 OTHER = mesh_configuration("proxy: {image: other, logLevel: debug}\nipFamily: ipv4\ndiscovery: {kind: files}\n")
 PROBE = {"httpGet": {"path": "/", "port": 8080}}
 LATER = {"name": "later", "image": "x", "readinessProbe": {"tcpSocket": {"port": 7000}}}
@@ -52,14 +53,12 @@ def _change(wanted: Any) -> Callable[[Any], Any]:
             changed["metadata"] = changed.get("metadata") or {}
             changed["metadata"]["annotations"] = {**(changed["metadata"].get("annotations") or {}), key: value}
         if drops_probes:
-            changed["spec"]["containers"][-1].pop("readinessProbe", None)
-            changed["spec"]["containers"][-1].pop("livenessProbe", None)
+            theirs = [each for each in changed["spec"]["containers"] if each["name"] != names.PROXY_CONTAINER][-1]
+            theirs.pop("readinessProbe", None)
+            theirs.pop("livenessProbe", None)
         return changed
 
     return change
-
-
-# inject.md §4.3: 55, 56, 57 (by the record), 58, 59.
 
 
 @given(data=st.data())
@@ -88,6 +87,26 @@ def test_another_configuration_leaves_nothing_of_the_one_before(
         assert_same(again, injected(pod, after))
         assert_same(uninjected(again), pod)
     assert decided(injected(pod, OTHER)).decision.reason.code == "injected_again"
+
+
+@given(data=st.data())
+def test_a_regular_sidecar_becomes_a_native_one_and_back_with_nothing_left_of_the_other(
+    data: st.DataObject, any_probed_pod: st.SearchStrategy[Any], any_change: st.SearchStrategy[Callable[[Any], Any]]
+) -> None:
+    pod, change = data.draw(any_probed_pod), data.draw(any_change)
+    for before, after in ((REGULAR, DEFAULT), (DEFAULT, REGULAR)):
+        again = injected(change(injected(pod, before)), after)
+        assert_same(again, injected(change(pod), after))
+        assert decided(again, after).operations == ()
+        assert_same(uninjected(again), change(pod))
+
+
+def test_who_asks_for_a_regular_sidecar_after_having_a_native_one_gets_it(ordinary_pod: Any) -> None:
+    pod, key = copy.deepcopy(ordinary_pod), f"{names.PREFIX}/sidecar"
+    once = injected(pod)
+    once["metadata"]["annotations"][key] = "regular"
+    pod["metadata"].setdefault("annotations", {})[key] = "regular"
+    assert_same(injected(once), injected(pod))
 
 
 def as_admitted(pod: Any) -> Any:
