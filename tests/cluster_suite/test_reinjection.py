@@ -108,3 +108,31 @@ def test_a_forged_record_takes_out_nothing_of_another_webhooks(extended: Kubectl
     found = extended.json("pod/web")
     assert carries(found)
     assert containers(found) == ["app", "later"]
+
+
+OWN = {"name": names.PROXY_CONTAINER, "image": "auto", "env": [{"name": "MINE", "value": "1"}]}
+
+
+def test_a_users_own_proxy_container_is_one_sidecar_after_both_calls(injected: Kubectl) -> None:
+    spec = serving()
+    spec["containers"].append(OWN)
+    injected.create(pod("web", spec))
+    injected.ready("pod/web")
+    found = injected.json("pod/web")
+    assert containers(found) == ["app"]
+    proxy = in_list(found, "initContainers", names.PROXY_CONTAINER)
+    assert [each["name"] for each in proxy["env"]].count("MINE") == 1
+    assert mounts_a_token(proxy)
+    assert containers(uninjected(found)) == ["app", names.PROXY_CONTAINER]
+
+
+def test_a_gateway_is_only_a_proxy_after_both_calls_and_gets_ready(injected: Kubectl) -> None:
+    spec = {"containers": [{**OWN, "ports": [{"containerPort": 8443}]}], "terminationGracePeriodSeconds": 0}
+    injected.create(pod("edge", spec, annotations={names.TEMPLATES: "gateway"}))
+    injected.ready("pod/edge")
+    found = injected.json("pod/edge")
+    assert containers(found) == [names.PROXY_CONTAINER]
+    assert found["spec"].get("initContainers", []) == []
+    assert names.STATUS in found["metadata"]["annotations"]
+    (restored,) = uninjected(found)["spec"]["containers"]
+    assert restored["image"] == "auto"
