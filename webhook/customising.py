@@ -32,19 +32,24 @@ _Object: TypeAlias = dict[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Customisation:
-    """*operations* on the pod as it came, which make *pod* of it; *changed* is the record that undoes them.
+    """What the pod that *came* is made into, *pod*; *changed* is the record that undoes it.
 
     *laid* is what is laid over Proa's own containers, by name and in order; None in a container's place: the pod has
     none. *templates* were chosen, *own* are the containers of those names that the pod came with.
     """
 
+    came: _Object
     pod: _Object
-    operations: tuple[Operation, ...]
     changed: Difference
     laid: Mapping[str, Sequence[_Object] | None] = field(default_factory=dict[str, "Sequence[_Object] | None"])
     templates: tuple[PartialPod, ...] = ()
     own: Mapping[str, _Object] = field(default_factory=dict[str, "_Object"])
     problems: tuple[Invalid, ...] = ()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """That make it. Found only where they are asked for: most pods that come injected need no patch."""
+        return tuple(edits(self.came, self.pod))
 
     @property
     def intercepts(self) -> bool:
@@ -86,7 +91,7 @@ def customisation(source: Json, pod: Pod, configuration: MeshConfiguration) -> C
         allowed = f"a container; {names.PROXY_CONTAINER} alone makes a pod that is only a proxy"
         problems.add([Invalid("spec.containers", "nothing", allowed)])
     found = problems.refusal("the pod").problems
-    return Customisation(whole, tuple(edits(came, whole)), difference(came, whole), laid, chosen, own, found)
+    return Customisation(came, whole, difference(came, whole), laid, chosen, own, found)
 
 
 def customised(made: Sidecar, custom: Customisation) -> Sidecar:

@@ -101,7 +101,7 @@ class _Anew:
 def _again(anew: _Anew, record: Status) -> Injection:
     """What it takes for the pod that came to have its sidecar as if it had never had another."""
     undone, plan = _redone(anew, record)
-    operations = reinjection(undone, plan.operations)
+    operations = reinjection(undone, plan)
     if not operations:
         # Whoever made the pod was told the first time.
         return Injection(Leave(ALREADY_INJECTED), (), plan.given)
