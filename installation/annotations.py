@@ -16,7 +16,8 @@ _HEAD: Final = f"""\
 Annotations of a pod, or of the template in its Deployment, Job and so on. They count in an injected pod alone, and
 `{names.INJECT}` decides which that is. A value that is none of those allowed refuses the pod, with everything
 else that is wrong with it; an annotation under `{names.PREFIX}/` that means nothing is let in with a warning, which
-`kubectl` shows.
+`kubectl` shows. `{names.TEMPLATES}` chooses [templates](templates.md) of the mesh configuration, which may set any of
+these too.
 
 A default such as `proxy.logLevel` is that field of the mesh configuration.
 """
@@ -33,8 +34,8 @@ what it has.
 _ISTIO_HEAD: Final = """
 ## Istio's names
 With `vocabulary: istio` in the mesh configuration these are read too, with Istio's meaning; where a pod has both,
-Proa's own wins, with a warning. Every other annotation of Istio's but `sidecar.istio.io/inject` has no effect, and
-says so.
+Proa's own wins, with a warning. Every other annotation of Istio's but `sidecar.istio.io/inject` and
+`inject.istio.io/templates`, for [templates](templates.md) of those names, has no effect, and says so.
 
 | Istio's annotation | Proa's | where it differs |
 |---|---|---|

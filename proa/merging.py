@@ -80,7 +80,11 @@ def _of(values: list[Json], *kinds: type) -> bool:
 
 def values_of(items: list[Json], key: str) -> list[Json]:
     """What stands as *key* in each item; None where there is nothing."""
-    return [item.get(key) if isinstance(item, dict) else None for item in items]
+    try:
+        return [item.get(key) for item in cast("list[dict[str, Json]]", items)]
+    except AttributeError:
+        # What is no mapping. Nearly all are, and may be thousands.
+        return [item.get(key) if isinstance(item, dict) else None for item in items]
 
 
 def places_of(keys: list[Json], wanted: Collection[str | int]) -> list[int]:

@@ -14,9 +14,10 @@ from proa.errors import Invalid, Problems, shown
 from proa.json import Json
 from proa.merging import CONTAINER, POD
 from proa.mesh import MeshConfiguration, Vocabulary
-from proa.overlay import DELETE, PATCH, bare, overlay
+from proa.overlay import DELETE, PATCH, overlay
 from proa.partial import EVERY, LISTS, PartialPod
-from proa.protected import AUTO, OWN, author_problems, container_problems
+from proa.protected import OWN
+from webhook.authored import authored, items_of, without
 from webhook.decoding import converted
 from webhook.difference import Difference, difference, edits
 from webhook.operations import Operation
@@ -32,19 +33,24 @@ _Object: TypeAlias = dict[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Customisation:
-    """*operations* on the pod as it came, which make *pod* of it; *changed* is the record that undoes them.
+    """What the pod that *came* is made into, *pod*; *changed* is the record that undoes it.
 
     *laid* is what is laid over Proa's own containers, by name and in order; None in a container's place: the pod has
     none. *templates* were chosen, *own* are the containers of those names that the pod came with.
     """
 
+    came: _Object
     pod: _Object
-    operations: tuple[Operation, ...]
     changed: Difference
     laid: Mapping[str, Sequence[_Object] | None] = field(default_factory=dict[str, "Sequence[_Object] | None"])
     templates: tuple[PartialPod, ...] = ()
     own: Mapping[str, _Object] = field(default_factory=dict[str, "_Object"])
     problems: tuple[Invalid, ...] = ()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """That make it. Found only where they are asked for: most pods that come injected need no patch."""
+        return tuple(edits(self.came, self.pod))
 
     @property
     def intercepts(self) -> bool:
@@ -72,8 +78,8 @@ def customisation(source: Json, pod: Pod, configuration: MeshConfiguration) -> C
     chosen: tuple[PartialPod, ...] = ()
     with problems.collected():
         chosen = _chosen(pod.annotations.values, configuration)
-    own = dict(_own(came, problems))
-    whole = _without(came, own) if own else came
+    own = dict(authored(came, problems))
+    whole = without(came, own) if own else came
     laid: dict[str, list[_Object] | None] = {}
     for template in chosen:
         with problems.collected():
@@ -82,11 +88,11 @@ def customisation(source: Json, pod: Pod, configuration: MeshConfiguration) -> C
             _lay(laid, name, partial)
     for name, partial in own.items():
         _lay(laid, name, partial)
-    if not _items(whole, "containers") and names.PROXY_CONTAINER not in own:
+    if not items_of(whole, "containers") and names.PROXY_CONTAINER not in own:
         allowed = f"a container; {names.PROXY_CONTAINER} alone makes a pod that is only a proxy"
         problems.add([Invalid("spec.containers", "nothing", allowed)])
     found = problems.refusal("the pod").problems
-    return Customisation(whole, tuple(edits(came, whole)), difference(came, whole), laid, chosen, own, found)
+    return Customisation(came, whole, difference(came, whole), laid, chosen, own, found)
 
 
 def customised(made: Sidecar, custom: Customisation) -> Sidecar:
@@ -151,60 +157,11 @@ def _chosen(annotations: Mapping[str, str], configuration: MeshConfiguration) ->
     return tuple(known[name] for name in listed)
 
 
-def _own(came: _Object, problems: Problems) -> Iterator[tuple[str, _Object]]:
-    """What the user's own containers of Proa's names say of Proa's."""
-    found: list[str] = []
-    for listed in LISTS:
-        for index, item in enumerate(_items(came, listed)):
-            name, at = item.get("name"), f"spec.{listed}[{index}]"
-            if name not in OWN:
-                continue
-            if name in found:
-                problems.add([Invalid(f"{at}.name", shown(name), "one container of this name, which is Proa's")])
-            problems.add(_directives(item, at))
-            partial = cast("_Object", bare(item))
-            # A regular sidecar's restartPolicy is the pod's, a native one's stands where it is made.
-            partial.pop("restartPolicy", None)
-            problems.add((*container_problems(partial, at), *author_problems(partial, at)))
-            found.append(str(name))
-            yield str(name), _automatic(partial)
-
-
-def _directives(item: Json, field: str) -> Iterator[Invalid]:
-    match item:
-        case dict():
-            for key, each in item.items():
-                if key.startswith("$"):
-                    yield Invalid(f"{field}.{key}", shown(each), "fields alone: a pod is no patch")
-                yield from _directives(each, f"{field}.{key}")
-        case list():
-            for index, each in enumerate(item):
-                yield from _directives(each, f"{field}[{index}]")
-        case _:
-            return
-
-
-def _automatic(partial: _Object) -> _Object:
-    if partial.get("image") != AUTO:
-        return partial
-    # The API server has set the pull policy of an image without a tag, before anybody was asked.
-    left = {key: value for key, value in partial.items() if key != "image"}
-    return {key: value for key, value in left.items() if (key, value) != ("imagePullPolicy", "Always")}
-
-
-def _without(came: _Object, own: Mapping[str, _Object]) -> _Object:
-    spec = dict(cast("_Object", came["spec"]))
-    for listed in LISTS:
-        if any(item.get("name") in own for item in _items(came, listed)):
-            spec[listed] = [item for item in _items(came, listed) if item.get("name") not in own]
-    return {**came, "spec": spec}
-
-
 def _of_the_pod(template: PartialPod, pod: _Object) -> Json:
     """*template* for this *pod*, without what is for Proa's containers."""
     spec = dict(template.spec)
     for listed in filter(spec.__contains__, LISTS):
-        spec[listed] = [*_expanded(spec[listed], [str(item["name"]) for item in _items(pod, listed)])]
+        spec[listed] = [*_expanded(spec[listed], [str(item["name"]) for item in items_of(pod, listed)])]
         if not spec[listed]:
             del spec[listed]
     return {"metadata": template.metadata, "spec": spec}
@@ -240,8 +197,3 @@ def _one_handler(whole: _Object, partial: _Object) -> _Object:
         if isinstance(probe, dict) and isinstance(found, dict) and any(kind in probe for kind in _HANDLERS):
             changed[key] = {kind: each for kind, each in found.items() if kind not in _HANDLERS or kind in probe}
     return changed
-
-
-def _items(pod: _Object, listed: str) -> list[_Object]:
-    found = cast("_Object", pod["spec"]).get(listed)
-    return cast("list[_Object]", found) if isinstance(found, list) else []

@@ -180,12 +180,12 @@ def _restored_items(record: Difference, current: list[Json]) -> list[Json]:
     by, absent, changed = record["by"], set(record.get("absent", ())), dict(record.get("in", ()))
     concerned, items = absent | changed.keys(), [*current]
     places = places_of(values_of(current, by), concerned)
-    for place in places:
+    for place in reversed(places):
         item = cast("dict[str, Json]", current[place])
-        items[place] = None if item[by] in absent else undone(changed[item[by]], item)
-    if absent:
-        gone = {place for place in places if items[place] is None}
-        items = [item for place, item in enumerate(items) if place not in gone]
+        if item[by] in absent:
+            del items[place]
+        else:
+            items[place] = undone(changed[item[by]], item)
     was = record.get("was", ())
     return _behind(items, was, by) if was else items
 

@@ -66,7 +66,10 @@ def injection(
     Raises Refused with everything in the pod that a sidecar would collide with or cannot be, Invalid for a record of
     an injection that cannot be read, and what `decision` raises.
     """
-    found = _injection(subject, ordinary, source, origin)
+    try:
+        found = _injection(subject, ordinary, source, origin)
+    except (RecursionError, OverflowError) as error:
+        raise Invalid("spec", f"what cannot be written again ({error})", "what Kubernetes' own types hold") from error
     return replace(found, warnings=(*warnings(subject, found.decision, found.given), *found.warnings))
 
 
@@ -97,11 +100,8 @@ class _Anew:
 
 def _again(anew: _Anew, record: Status) -> Injection:
     """What it takes for the pod that came to have its sidecar as if it had never had another."""
-    try:
-        undone, plan = _redone(anew, record)
-        operations = reinjection(undone, plan.operations)
-    except (RecursionError, OverflowError) as error:
-        raise Invalid("spec", f"what cannot be written again ({error})", "what Kubernetes' own types hold") from error
+    undone, plan = _redone(anew, record)
+    operations = reinjection(undone, plan)
     if not operations:
         # Whoever made the pod was told the first time.
         return Injection(Leave(ALREADY_INJECTED), (), plan.given)

@@ -40,7 +40,10 @@ def pointer(*tokens: str) -> str:
 
 def pointed(path: str) -> tuple[str, ...]:
     """The tokens of a JSON Pointer: the inverse of `pointer`."""
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:])
+    tokens = path.split("/")[1:]
+    if "~" not in path:
+        return tuple(tokens)
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in tokens)
 
 
 def applied(value: Json, operations: Iterable[Operation]) -> Json:

@@ -9,7 +9,7 @@ from proa.json import Json
 from proa.protected import VOLUMES
 from webhook.customising import Customisation, customisation, customised, is_customised, view
 from webhook.handlers import SIDECAR_PORTS
-from webhook.operations import Operation
+from webhook.operations import Operation, applied
 from webhook.opting import Subject
 from webhook.patch import patch
 from webhook.pod import Container, Pod, SecurityContext
@@ -22,11 +22,21 @@ from webhook.wishes import ORDINARY, PodSettings, wishes
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The *operations* on the pod, the sidecar that it is *given* by them, and what its user should know."""
+    """What templates make of the pod, the *patch* on that, the sidecar it is *given*, and what its user should know."""
 
-    operations: tuple[Operation, ...]
+    custom: Customisation | None
+    patch: tuple[Operation, ...]
     given: Sidecar
     warnings: tuple[str, ...]
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """On the pod as it came."""
+        return self.patch if self.custom is None else (*self.custom.operations, *self.patch)
+
+    def carried_out(self, came: Json) -> Json:
+        """The pod that *came* with all of it."""
+        return applied(came if self.custom is None else self.custom.pod, self.patch)
 
 
 def planned(subject: Subject, ordinary: Sidecar, source: Callable[[], Json]) -> Planned:
@@ -38,12 +48,12 @@ def planned(subject: Subject, ordinary: Sidecar, source: Callable[[], Json]) -> 
     if not is_customised(subject.pod, subject.configuration):
         plan = _plan(subject, ordinary)
         operations = patch(subject.pod, plan.sidecar, plan.position, plan.probes)
-        return Planned(operations, plan.sidecar, plan.warnings)
+        return Planned(None, operations, plan.sidecar, plan.warnings)
     custom = customisation(source(), subject.pod, subject.configuration)
     pod = view(custom.pod)
     plan = _plan(replace(subject, pod=pod), ordinary, custom)
     given = customised(plan.sidecar, custom)
-    return Planned((*custom.operations, *patch(pod, given, plan.position, plan.probes)), given, plan.warnings)
+    return Planned(custom, patch(pod, given, plan.position, plan.probes), given, plan.warnings)
 
 
 @dataclass(frozen=True, slots=True)

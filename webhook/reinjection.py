@@ -18,8 +18,9 @@ from proa.json import Json
 from proa.merging import CONTAINER, POD, Listed, Merging, keys_of, within
 from proa.trees import listed, member, members, same, text
 from webhook.difference import touched
-from webhook.operations import Add, Operation, Remove, applied, encoded, pointed, pointer
+from webhook.operations import Add, Operation, Remove, encoded, pointed, pointer
 from webhook.patch import VOLUMES
+from webhook.planning import Planned
 from webhook.position import CONTAINERS, INIT_CONTAINERS
 from webhook.sidecar import POD_IP
 from webhook.status import Status
@@ -51,16 +52,16 @@ class _Kept:
     kept: Json
 
 
-def reinjection(undone: Undone, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
-    """What injects the pod that came anew, where *operations* inject what it was; nothing where that is how it came."""
-    planned = applied(undone.undoing.pod, operations)
+def reinjection(undone: Undone, plan: Planned) -> tuple[Operation, ...]:
+    """What injects the pod that came anew, where *plan* injects what it was; nothing where that is how it came."""
+    planned = plan.carried_out(undone.undoing.pod)
     record = status_of(planned)
     if record is None:
-        return (*undone.undoing.operations, *operations)
+        return (*undone.undoing.operations, *plan.operations)
     kept = tuple(_kept(undone, planned, record))
     if same(reduce(_placed, kept, planned), undone.came):
         return ()
-    return (*undone.undoing.operations, *operations, *_edits(kept))
+    return (*undone.undoing.operations, *plan.operations, *_edits(kept))
 
 
 def _placed(value: Json, each: _Kept) -> Json:

@@ -367,6 +367,16 @@ def test_any_template_over_any_pod_is_undone_or_refused(
         assert same(restored(made), before)
 
 
+@pytest.mark.parametrize("depth", [100, 600, 900])
+def test_brackets_in_a_users_own_container_are_taken_or_refused(depth: int, answered: Callable[..., Response]) -> None:
+    deep: Any = {}
+    for _ in range(depth):
+        deep = {"a": deep}
+    pod = pod_with("debug", APP, {"name": "proa-proxy", "image": "auto", "securityContext": deep})
+    response = answered(pod)
+    assert response.allowed or response.status is not None
+
+
 HOSTILE = st.text() | st.sampled_from(
     ["$(POD_IP)", "{{ .Values }}", "a\nb: c", '"', "'}]", "gateway,", "sidecar\u2028gateway", "../x", "$patch"]
 )
