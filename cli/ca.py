@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import click
 
-from ca.examination import Bundle, Finding, Roots, bundle, examined
+from ca.examination import LARGEST, Bundle, Finding, Roots, bundle, examined
 from ca.inquiry import Given, NotGiven, outcome
 from ca.overview import advanced, check_abortable, check_startable, overview
-from ca.phases import Abort, Start, Wish, name_of
+from ca.phases import Abort, Phase, Start, Wish, name_of
 from ca.rotation import SHORTEST_SETTLING
 from ca.svid_bundle import spiffe_bundle
 from ca.writes import Found
@@ -21,7 +21,7 @@ from cli.cluster import cluster_options, connected_run, output_option
 from cli.printing import console
 from proa import names
 from proa.clock import system_clock
-from proa.errors import Invalid
+from proa.errors import Invalid, shown
 
 _SETTLE: Final = click.IntRange(min=int(SHORTEST_SETTLING.total_seconds()))
 _SETTLE_HELP: Final = "How long pods have to learn the next root; as long as a certificate may live, unless given."
@@ -68,10 +68,11 @@ def rotate(kubeconfig: Path | None, context: str | None, settle: int | None, **f
     advance, abort = flags["advance"], flags["abort"]
     if sum((advance, abort, settle is not None)) > 1:
         raise click.UsageError("--settle, --advance and --abort exclude each other")
-    wanted = _wanted(connected_run(kubeconfig, context, _found), settle, advance=advance, abort=abort)
+    found = connected_run(kubeconfig, context, _found)
+    wanted = _wanted(found, settle, advance=advance, abort=abort)
     if advance and not flags["yes"]:
         click.confirm(_RISK, abort=True)
-    phase = connected_run(kubeconfig, context, lambda client: _wish(client, wanted))
+    phase = connected_run(kubeconfig, context, lambda client: _wish(client, wanted, found.record.phase))
     click.echo(f"The rotation is {name_of(phase)}.")
     show_overview(overview(connected_run(kubeconfig, context, _found), system_clock()), console())
 
@@ -91,9 +92,8 @@ def inspect(ctx: click.Context, /, kubeconfig: Path | None, context: str | None,
     where nothing is wrong, 1 where something is, 2 where it cannot be said.
     """
     subject = given["subject"]
-    if subject == "-" or Path(subject).is_file():
-        content = sys.stdin.buffer.read() if subject == "-" else Path(subject).read_bytes()
-        found, roots = bundle(content), _given_roots(given["roots"])
+    if subject == "-" or Path(subject).is_file() or subject.startswith((".", "/")):
+        found, roots = bundle(_content(subject)), _given_roots(given["roots"])
     else:
         before, slash, name = subject.removeprefix("pod/").rpartition("/")
         place = (before if slash else given["namespace"], name)
@@ -116,6 +116,17 @@ def export_bundle(kubeconfig: Path | None, context: str | None, output: str) -> 
     click.echo(pem(*roots) if output == "pem" else json.dumps(spiffe_bundle(roots), indent=2), nl=output != "pem")
 
 
+def _content(file: str) -> bytes:
+    """Of *file*, and no more than can be a certificate."""
+    if file == "-":
+        return sys.stdin.buffer.read(LARGEST + 1)
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(LARGEST + 1)
+    except OSError as error:
+        raise Invalid("FILE", shown(error.strerror or file), f"{file} to be readable") from error
+
+
 def _wanted(found: Found, settle: int | None, *, advance: bool, abort: bool) -> Wish:
     """Raises Invalid for what the leader would decline."""
     if advance:
@@ -133,10 +144,10 @@ async def _found(client: Any) -> Found:
     return (await standing(client)).found
 
 
-async def _wish(client: Any, wanted: Wish) -> Any:
+async def _wish(client: Any, wanted: Wish, before: Phase) -> Phase:
     from ca.wishing import wish  # noqa: PLC0415 - as above
 
-    return await wish(client, wanted, _PATIENCE)
+    return await wish(client, wanted, before, _PATIENCE)
 
 
 async def _of_pod(client: Any, namespace: str, pod: str) -> tuple[Bundle, Roots]:
@@ -153,7 +164,7 @@ async def _of_pod(client: Any, namespace: str, pod: str) -> tuple[Bundle, Roots]
 
 
 def _given_roots(file: Any) -> Roots | None:
-    return None if file is None else Roots(bundle(file.read()).certificates, f"of {file.name}")
+    return None if file is None else Roots(bundle(file.read(LARGEST + 1)).certificates, f"of {file.name}")
 
 
 def _print(findings: tuple[Finding, ...], roots: Roots | None, output: str) -> None:

@@ -18,7 +18,9 @@ from ca.bundle import credential_bundle
 from ca.certificates import Chain, fingerprint, pem
 from ca.csr import stub_request
 from ca.profile import WorkloadLeaf
+from ca.stored import renewed_secret, roots_secret, stored_roots
 from cli.__main__ import main
+from kube.resources import SECRETS
 from proa.identity import TrustDomain, WorkloadIdentity
 from support.api_server import kubeconfig
 from support.rotated import Cluster
@@ -150,6 +152,26 @@ def test_a_root_whose_key_is_elsewhere_is_not_rotated(cluster: Cluster, config: 
     assert result.exit_code == 2
     assert "add the next root to ca.crt" in result.stderr
     assert not status(config)["holdings"][1]["key_stored"]
+
+
+def test_what_the_leader_declines_is_said_with_where_it_says_why(cluster: Cluster, config: str) -> None:
+    with led(cluster):
+        assert proa("rotate", "--kubeconfig", config).exit_code == 0
+        assert proa("rotate", "--advance", "--yes", "--kubeconfig", config).exit_code == 0
+        # The former root's key is gone, so that it cannot issue again.
+        secret = cluster.etcd.get(SECRETS, "proa-ca-root", "proa-system")
+        (newer,) = [each for each in stored_roots(secret) if each.issuing.certificate == cluster.material.root]
+        cluster.etcd.put(renewed_secret(secret, roots_secret((newer,))))
+        result = proa("rotate", "--abort", "--kubeconfig", config)
+    assert result.exit_code == 2
+    assert "declined; the rotation is renewing still" in result.stderr
+    assert "reason=RotationDeclined" in result.stderr
+
+
+def test_a_file_that_is_not_there_is_no_pod() -> None:
+    result = proa("inspect", "./nowhere.pem")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "FILE: found 'No such file or directory'" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [("--abort", "--advance"), ("--settle", "600", "--abort"), ("--settle", "10")])

@@ -116,7 +116,11 @@ def test_a_rotation_that_is_given_up_leaves_the_root_as_it_was(mesh: Mesh) -> No
     mesh.proa("ca", "rotate", "--abort")
     found = eventually(lambda: now if (now := status(mesh))["phase"] == "resting" else None, "the end", 60, pause=1)
     assert [each["sha256"] for each in found["holdings"]] == before
-    assert len(mesh.system.json("secret", "proa-ca-root")["data"]) == 2, "and the key of the next one is gone"
+    eventually(
+        lambda: set(mesh.system.json("secret", "proa-ca-root")["data"]) == {"tls.crt", "tls.key"},
+        "the key of the next one to go",
+        30,
+    )
 
 
 def test_what_a_pod_was_given_is_told_in_words(mesh: Mesh, strict: Kubectl) -> None:
