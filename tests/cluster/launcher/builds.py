@@ -34,6 +34,7 @@ PAUSE: Final = Program("pause")
 PEER: Final = Program("peer")
 HELM: Final = Program("helm")
 CERT_MANAGER: Final = Program("certmanager")
+ISTIO: Final = Program("istio")
 
 
 def cache() -> Path:
