@@ -73,7 +73,7 @@ class IstioDoor:
 
     async def _open(self, stopping: asyncio.Event) -> None:
         """Until nobody wants it any more."""
-        from ca.istio.opening import Opening  # noqa: PLC0415 - 24 MB that most authorities do without
+        from ca.istio.opening import Opening  # noqa: PLC0415 - 11 MB that most authorities do without
 
         closing = asyncio.Event()
         self._opening = Opening(self._around, self._addresses, self._rates, self._issuers)

@@ -1,6 +1,6 @@
 """Istio's protocol over TLS, by grpcio: takes calls in, gives answers out, and bounds what a client may cost. Shell.
 
-Imported only where the door is open: the library takes 24 MB.
+Imported only where the door is open: the library takes 11 MB beside what the process has.
 """
 
 import asyncio

@@ -35,6 +35,7 @@ PEER: Final = Program("peer")
 VERIFY: Final = Program("verify")
 HELM: Final = Program("helm")
 CERT_MANAGER: Final = Program("certmanager")
+ISTIO: Final = Program("istio")
 
 
 def cache() -> Path:
