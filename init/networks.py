@@ -18,12 +18,18 @@ Network: TypeAlias = "tuple[int, int, int]"
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 """All addresses of both families."""
 _KNOWN: Final[dict[str, Network]] = {"::/0": (6, 0, 2**128 - 1), "::1": (6, 1, 1)}
-"""What is asked about in every pod."""
+"""What was read already, so that each check need not read it again; at first what is asked about in every pod."""
+_MOST: Final = 20_000
 
 
 def network(text: str) -> Network:
     """A network such as `10.0.0.0/8`, or one address. Raises ValueError, also where bits stand behind the prefix."""
-    return _KNOWN.get(text) or _ipv4(text) or _any(text)
+    found = _KNOWN.get(text)
+    if found is None:
+        found = _ipv4(text) or _any(text)
+        if len(_KNOWN) < _MOST:
+            _KNOWN[text] = found
+    return found
 
 
 def family_of(text: str) -> int:
@@ -47,9 +53,9 @@ def overlaps(text: str, other: str) -> bool:
 def minimal(cidrs: Iterable[str], family: int) -> tuple[str, ...]:
     """The networks of *family* in ascending order, spelled as nft does, without those that lie in another one."""
     spans = sorted(
-        ((first, -last) for version, first, last in map(network, cidrs) if version == family),
+        (first, -last, text) for text in cidrs for version, first, last in (network(text),) if version == family
     )
-    return tuple(_spelled(span, family) for span in _outermost(spans))
+    return tuple(_outermost(spans, family))
 
 
 def first_address(text: str) -> str:
@@ -58,12 +64,13 @@ def first_address(text: str) -> str:
     return _spelled((first, first), family)
 
 
-def _outermost(spans: Iterable[Span]) -> Iterator[Span]:
+def _outermost(spans: Iterable[tuple[int, int, str]], family: int) -> Iterator[str]:
     end = -1
-    for first, negative in spans:
+    for first, negative, text in spans:
         if -negative > end:
             end = -negative
-            yield first, end
+            # Of IPv4 there is one way to spell a network, but for the prefix of a single address.
+            yield text.removesuffix("/32") if family == 4 else _spelled((first, end), family)
 
 
 def _spelled(span: Span, family: int) -> str:
@@ -80,18 +87,22 @@ def _spelled(span: Span, family: int) -> str:
 def _ipv4(text: str) -> Network | None:
     """A plain IPv4 network; nothing if *text* is another or none."""
     address, slash, prefix = text.partition("/")
-    parts = address.split(".")
-    if len(parts) != 4 or not all(map(_is_octet, parts)) or (slash and not _is_octet(prefix)):
+    if address.count(".") != 3 or (slash and not _is_octet(prefix)):
+        return None
+    try:
+        octets = bytes(map(int, address.split(".")))
+    except ValueError:
         return None
     size = 32 - int(prefix) if slash else 0
-    first = int.from_bytes(bytes(map(int, parts)), "big")
-    if size < 0 or first & ((1 << size) - 1):
+    first = int.from_bytes(octets, "big")
+    # int() reads more than digits, and a leading zero, which others read as octal.
+    if size < 0 or first & ((1 << size) - 1) or ".".join(map(str, octets)) != address:
         return None
     return 4, first, first | ((1 << size) - 1)
 
 
 def _is_octet(text: str) -> bool:
-    """Decimal without a leading zero, which others read as octal."""
+    """Decimal without a leading zero."""
     return text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255 and text == str(int(text))
 
 

@@ -1,7 +1,5 @@
 """The rules hang together, whatever is to be intercepted."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 
@@ -74,8 +72,3 @@ def test_a_reason_that_does_not_fit_a_comment_is_refused(why: str) -> None:
 
 def test_a_reason_of_127_bytes_fits() -> None:
     assert Rule((), Return(), "a" * 127).why == "a" * 127
-
-
-def test_the_page_of_packet_paths_shows_every_rule() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "packet-paths.md").read_text(encoding="utf-8")
-    assert [rule.why for rule in rules_of(ruleset(Interception())) if f'"{rule.why}"' not in page] == []
