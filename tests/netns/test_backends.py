@@ -4,29 +4,17 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
+
+from support.places import Inside
 
 pytestmark = pytest.mark.netns
 
 BACKENDS = ("nftables", "iptables", "iptables-legacy")
 FOREIGN = "*nat\n:THEIRS - [0:0]\n-A OUTPUT -j THEIRS\n-A THEIRS -p tcp --dport 25 -j RETURN\nCOMMIT\n"
 TPROXY = ("--inbound-mode=tproxy", "--dns=all", "--ipv6=drop", "--udp=reject")
-
-
-class Done(Protocol):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Inside(Protocol):
-    """What the fixture `namespace` gives."""
-
-    def run(self, *command: str, check: bool = False, path: str = "") -> Done: ...
-    def init(self, *flags: str, path: str = "") -> Done: ...
-    def ip(self, command: str) -> str: ...
 
 
 def state(namespace: Inside) -> Mapping[str, str]:
