@@ -38,7 +38,7 @@ unit:
 	$(BIN)/pytest --ignore=tests/cluster_suite
 
 cluster-suite: # On the cluster that is up, or on one that is started and taken down
-	$(BIN)/pytest tests/cluster_suite --durations=10
+	$(BIN)/pytest tests/cluster_suite --durations=10 --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 cluster-system:
 	@./tools/system-packages containerd=containerd runc=runc /usr/lib/cni/bridge=containernetworking-plugins \

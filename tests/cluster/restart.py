@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from launcher import commands, machine, node
+from launcher import cluster, commands, machine
 from launcher.progress import Progress, alone
 from proa.errors import Invalid, ProaError
 
@@ -17,9 +17,8 @@ def main() -> int:
             if name not in parts:
                 raise Invalid("part", name, ", ".join(parts))
         with alone():
-            for name in sys.argv[1:]:
-                progress.tell(f"restarting {name}")
-                node.restart(parts[name])
+            progress.tell(f"restarting {', '.join(sys.argv[1:])}")
+            cluster.restart([parts[name] for name in sys.argv[1:]])
     except (ProaError, subprocess.CalledProcessError) as problem:
         progress.tell(f"failed: {problem}")
         return 1

@@ -1,12 +1,20 @@
-"""One cluster for a run: the user's, the one that is up, or one that is started here and taken down again."""
+"""One cluster for a run: the user's, the one that is up, or one that is started here and taken down again.
+
+The workers of a run (`-n`) share it with the one installation. A test that is marked `beside_others` keeps to what is
+its own and runs beside those of other files; if it is marked with a name, beside none of that name. Every other waits
+until it is alone.
+"""
 
 import os
 import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +23,41 @@ from launcher.layout import COMMANDS, KUBECONFIG
 from launcher.progress import alone
 from support.kubectl import Kubectl
 from support.mesh import IN_MESH, Mesh
+from support.turns import Worker, turn
 
 LAUNCHER = Path(__file__).parents[1] / "cluster"
 SECONDS = 420
 """For one test's own steps. Fixtures are not counted: the first may build Kubernetes."""
+SHARED = pytest.StashKey[tuple[Kubectl, Path]]()
+"""What the workers have in common: the cluster, and the directory by which they take turns."""
+WORKER = pytest.StashKey[Worker]()
+ENDING = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ENDING] = ExitStack()
+    if given := getattr(config, "workerinput", None):
+        program, kubeconfig, turns = given["cluster"]
+        config.stash[SHARED] = Kubectl(program, Path(kubeconfig)), Path(turns)
+        config.stash[WORKER] = Worker(Path(turns))
+
+
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """In the process that leads the workers: what they share is there before the first of them begins."""
+    ending = config.stash[ENDING]
+    turns = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="proa-turns-")))
+    kubectl = ending.enter_context(_cluster(config))
+    ending.enter_context(_installed(kubectl))
+    config.stash[SHARED] = kubectl, turns
+
+
+def pytest_configure_node(node: Any) -> None:
+    kubectl, turns = node.config.stash[SHARED]
+    node.workerinput["cluster"] = kubectl.program, str(kubectl.kubeconfig), str(turns)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[ENDING].close()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,11 +67,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("cluster")
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
+    # Files whose tests run beside others come first, then mixed ones. Stable: the order is a random one otherwise.
+    waits = {path: {turn(item).alone for item in items if item.path == path} for path in {item.path for item in items}}
+    items.sort(key=lambda item: (sorted(waits[item.path]), turn(item).alone))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """A turn lasts until the last of its tests is torn down, and with it what the file's fixtures made."""
+    worker = item.config.stash.get(WORKER, None)
+    if worker is None:
+        return (yield)
+    worker.begin(turn(item))
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or turn(nextitem) != turn(item):
+            worker.end()
 
 
 @pytest.fixture(scope="session")
 def kubectl(request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     """Of the run's cluster, which has the images of what is tested (README, "Test it")."""
+    if shared := request.config.stash.get(SHARED, None):
+        yield shared[0]
+        return
+    with _cluster(request.config) as kubectl:
+        yield kubectl
+
+
+@contextmanager
+def _cluster(config: pytest.Config) -> Iterator[Kubectl]:
     if os.environ.get("PROA_TEST_CLUSTER") == "1":
         yield Kubectl(shutil.which("kubectl") or "", Path(os.environ["KUBECONFIG"]))
         return
@@ -40,18 +105,18 @@ def kubectl(request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     with alone("suite.lock"):
         ours = node.first_process() is None
         if ours:
-            _tell(request, "up.py")
+            _tell(config, "up.py")
         try:
-            _tell(request, "load.py")
+            _tell(config, "load.py")
             yield Kubectl(str(COMMANDS / "kubectl"), KUBECONFIG)
         finally:
             if ours:
-                _tell(request, "down.py")
+                _tell(config, "down.py")
 
 
-def _tell(request: pytest.FixtureRequest, command: str) -> None:
+def _tell(config: pytest.Config, command: str) -> None:
     """Run a command of the launcher. Its lines are shown while it works: a build is long."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
+    capture = config.pluginmanager.getplugin("capturemanager")
     assert capture is not None
     with capture.global_and_fixture_disabled():
         sys.stdout.write("\n")
@@ -66,8 +131,17 @@ def namespace(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[Kube
 
 
 @pytest.fixture(scope="session")
-def mesh(kubectl: Kubectl) -> Iterator[Mesh]:
+def mesh(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[Mesh]:
     """Proa, installed from the manifests; taken away at the end unless it was there before."""
+    if SHARED in request.config.stash:
+        yield Mesh(kubectl)
+        return
+    with _installed(kubectl) as mesh:
+        yield mesh
+
+
+@contextmanager
+def _installed(kubectl: Kubectl) -> Iterator[Mesh]:
     mesh = Mesh(kubectl)
     ours = not mesh.installed
     mesh.install()

@@ -12,6 +12,8 @@ import pytest
 from support.kubectl import Kubectl, eventually, pod, pod_spec
 from support.mesh import Mesh
 
+beside_others = pytest.mark.beside_others
+
 DIRECTORY = "/identity"
 LEASE = ("lease", "proa-ca")
 
@@ -47,6 +49,7 @@ def openssl(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=20, check=False)
 
 
+@beside_others
 def test_a_pods_certificate_names_its_service_account_and_openssl_verifies_it(
     mesh: Mesh, namespace: Kubectl, tmp_path: Path
 ) -> None:
@@ -69,6 +72,7 @@ def test_a_pods_certificate_names_its_service_account_and_openssl_verifies_it(
     )
 
 
+@beside_others
 def test_the_api_server_shows_when_a_certificate_is_to_be_renewed(mesh: Mesh, namespace: Kubectl) -> None:
     assert mesh
     namespace.apply(asking("web"))
@@ -79,6 +83,7 @@ def test_the_api_server_shows_when_a_certificate_is_to_be_renewed(mesh: Mesh, na
     assert 0.45 <= (refresh - begin) / (end - begin) <= 0.55
 
 
+@beside_others
 @pytest.mark.parametrize(
     ("key", "signer", "reason"),
     [("ED25519", "proa.dev/workload", "UnsupportedKeyType"), ("ECDSAP256", "proa.dev/serving", "NotAServer")],
@@ -93,6 +98,7 @@ def test_what_can_never_be_right_is_denied_with_a_reason_that_the_pods_owner_see
     eventually(lambda: reason in namespace("get", "events", "--output=yaml"), "the pod's Event")
 
 
+@beside_others
 def test_a_request_in_another_pods_name_gets_nothing(mesh: Mesh, namespace: Kubectl) -> None:
     """Made by an admin, as the API server takes such requests from no kubelet (NodeRestriction)."""
     assert mesh
@@ -116,6 +122,7 @@ def test_a_request_in_another_pods_name_gets_nothing(mesh: Mesh, namespace: Kube
     assert state("pod") is None, "its pod may have come anew under its name: nobody waits for it"
 
 
+@pytest.mark.beside_others("replicas")
 def test_no_pod_misses_its_certificate_while_each_replica_goes(mesh: Mesh, namespace: Kubectl) -> None:
     names = [f"web-{number}" for number in range(12)]
     replicas = [
@@ -129,6 +136,7 @@ def test_no_pod_misses_its_certificate_while_each_replica_goes(mesh: Mesh, names
     namespace.ready(*(f"pod/{name}" for name in names), seconds=180)
 
 
+@pytest.mark.beside_others("replicas")
 def test_requests_are_answered_while_nobody_leads(mesh: Mesh, namespace: Kubectl) -> None:
     system = mesh.system
     renewed = datetime.now().astimezone().isoformat(timespec="microseconds")

@@ -90,6 +90,7 @@ def left(mesh: Mesh, word: str) -> list[str]:
     return [each for each in mesh.system("get", KINDS, "--output=name").split() if word in each]
 
 
+@pytest.mark.beside_others("revisions")
 def test_a_revision_is_certified_by_cert_manager_and_a_renewed_leaf_comes_into_force_without_a_refused_pod(
     mesh: Mesh, revision: Kubectl
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_revision_is_certified_by_cert_manager_and_a_renewed_leaf_comes_into_f
     assert trusted(mesh, webhook) == secret(mesh, root)["tls.crt"]
 
 
+@pytest.mark.beside_others("revisions")
 def test_a_revision_is_handed_over_to_cert_manager_without_a_refused_pod_and_leaves_nothing_of_it_behind(
     mesh: Mesh, revision: Kubectl
 ) -> None:

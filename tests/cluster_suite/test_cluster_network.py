@@ -6,7 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from support.kubectl import PEER, Kubectl, eventually, pod_spec, service, serving, workload
+from support.kubectl import PEER, Failed, Kubectl, eventually, pod_spec, service, serving, workload
+
+pytestmark = pytest.mark.beside_others
 
 PAGE = "web-"
 """How the web's page begins: with its pod's name."""
@@ -23,7 +25,17 @@ def shop(kubectl: Kubectl) -> Iterator[Kubectl]:
             workload("Deployment", "client", pod_spec("sleep", "infinity")),
         )
         inside.ready("deployment/web", "deployment/client")
+        # kube-proxy programs its rules after the endpoints are ready.
+        for family in FAMILIES:
+            eventually(lambda family=family: _answers(inside, family), f"the Service's IPv{family} address")
         yield inside
+
+
+def _answers(shop: Kubectl, family: int) -> bool:
+    try:
+        return fetched(shop, address(shop.json("service", "web")["spec"]["clusterIPs"], family), 80).startswith(PAGE)
+    except Failed:
+        return False
 
 
 def address(addresses: list[str], family: int) -> str:
@@ -44,8 +56,7 @@ def test_a_pod_reaches_a_pod_by_its_address(shop: Kubectl, family: int) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_pod_reaches_a_service_by_its_address(shop: Kubectl, family: int) -> None:
     addresses = shop.json("service", "web")["spec"]["clusterIPs"]
-    # kube-proxy programs its rules after the endpoints are ready.
-    eventually(lambda: fetched(shop, address(addresses, family), 80).startswith(PAGE), "the Service's address")
+    assert fetched(shop, address(addresses, family), 80).startswith(PAGE)
 
 
 @pytest.mark.parametrize("name", ["web", "web.cluster-network", "web.cluster-network.svc.cluster.local"])

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from proa import names
 from support.kubectl import Kubectl
 from support.mesh import Mesh, carries
 from support.trickle import Trickle, recorded
 
 
+@pytest.mark.beside_others("revisions")
 def test_a_namespace_moves_to_another_revision_and_the_old_one_goes_without_a_missed_pod(
     mesh: Mesh, injected: Kubectl, tmp_path: Path
 ) -> None:

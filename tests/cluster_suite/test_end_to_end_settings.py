@@ -9,6 +9,8 @@ from proa import names
 from support.kubectl import PEER, Kubectl, pod, pod_spec, serving
 from webhook.vocabulary import QUANTITIES, SETTINGS
 
+pytestmark = pytest.mark.beside_others
+
 FIRST = {"name": "first", "image": PEER, "command": ["true"]}
 ASKED = {
     "each-resource": {each.name: "64Mi" if "cpu" not in each.name else "200m" for each in QUANTITIES},

@@ -9,6 +9,8 @@ from proa import names
 from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec, service, serving, workload
 from support.mesh import IN_MESH, Mesh, carries, connections, discovered
 
+beside_others = pytest.mark.beside_others
+
 WORKLOADS = ("deployment/web", "deployment/client", "statefulset/store", "daemonset/agent")
 FAMILIES = (4, 6)
 
@@ -46,6 +48,7 @@ def address(found: dict[str, Any], family: int) -> str:
     return f"[{ip}]" if family == 6 else ip
 
 
+@beside_others
 @pytest.mark.parametrize("app", ["web", "client", "store", "agent"])
 def test_every_pod_of_a_workload_carries_its_sidecar_and_is_ready(shop: Kubectl, app: str) -> None:
     found = pods(shop, app)
@@ -59,6 +62,7 @@ def test_every_pod_of_a_workload_carries_its_sidecar_and_is_ready(shop: Kubectl,
         assert all(status["ready"] for status in each["status"]["containerStatuses"])
 
 
+@beside_others
 def test_a_jobs_pod_carries_its_sidecar_and_the_job_completes(shop: Kubectl) -> None:
     shop.ready("job/task", seconds=180)
     (found,) = shop.json("pods", "--selector=batch.kubernetes.io/job-name=task")
@@ -66,6 +70,7 @@ def test_a_jobs_pod_carries_its_sidecar_and_the_job_completes(shop: Kubectl) -> 
     assert "\nweb-" in "\n" + shop("logs", "job/task", "--container=app")
 
 
+@beside_others
 def test_a_cron_jobs_job_completes(shop: Kubectl) -> None:
     def completed() -> list[dict[str, Any]]:
         owned = [job for job in shop.json("jobs") if job["metadata"].get("ownerReferences")]
@@ -76,6 +81,7 @@ def test_a_cron_jobs_job_completes(shop: Kubectl) -> None:
     assert carries(found)
 
 
+@beside_others
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_call_to_a_services_address_goes_through_both_envoys(shop: Kubectl, family: int) -> None:
     (ip,) = [ip for ip in shop.json("service", "web")["spec"]["clusterIPs"] if (":" in ip) == (family == 6)]
@@ -83,23 +89,27 @@ def test_a_call_to_a_services_address_goes_through_both_envoys(shop: Kubectl, fa
     _assert_that_both_envoys_saw(shop, url, f"{f'[{ip}]' if family == 6 else ip}:80")
 
 
+@beside_others
 def test_a_call_to_a_services_name_goes_through_both_envoys(shop: Kubectl) -> None:
     ips = shop.json("service", "web")["spec"]["clusterIPs"]
     _assert_that_both_envoys_saw(shop, "http://web.end-to-end.svc.cluster.local/", f"{ips[0]}:80", f"[{ips[1]}]:80")
 
 
+@beside_others
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_call_to_a_pods_address_goes_through_both_envoys(shop: Kubectl, family: int) -> None:
     host = address(pods(shop, "web")[0], family)
     _assert_that_both_envoys_saw(shop, f"http://{host}:8080/", f"{host}:8080")
 
 
+@beside_others
 @pytest.mark.parametrize("ordinal", [0, 1])
 def test_a_pod_of_a_stateful_set_is_reached_by_its_own_name(shop: Kubectl, ordinal: int) -> None:
     answer = shop.run("peer", "get", f"http://store-{ordinal}.store:8080/", of="deployment/client", container="app")
     assert answer.startswith(f"store-{ordinal} ")
 
 
+@beside_others
 def test_a_pod_reaches_itself_through_its_service(shop: Kubectl) -> None:
     assert shop.run("peer", "get", "http://client/", of="deployment/client", container="app").startswith("client-")
 

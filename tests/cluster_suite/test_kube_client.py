@@ -23,6 +23,8 @@ from kube.resources import (
 )
 from support.kubectl import Kubectl
 
+pytestmark = pytest.mark.beside_others
+
 IN_POD = "kubernetes.aio.config.incluster_config"
 
 

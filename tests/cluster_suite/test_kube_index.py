@@ -20,6 +20,8 @@ from support.kubectl import Kubectl
 from support.reaching import reached
 from support.severing import Line, severable
 
+pytestmark = pytest.mark.beside_others
+
 SECONDS = 30.0
 OURS = "mesh"
 

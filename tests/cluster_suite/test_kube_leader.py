@@ -7,8 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from support.kubectl import Kubectl
 from support.severing import severable
+
+pytestmark = pytest.mark.beside_others
 
 LEASE_SECONDS = 15
 PROGRAM = """

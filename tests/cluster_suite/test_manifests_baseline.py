@@ -15,6 +15,8 @@ from proa.mesh import MeshConfiguration
 from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec
 from webhook.sidecar import sidecar
 
+pytestmark = pytest.mark.beside_others
+
 SECURITY = "pod-security.kubernetes.io"
 INIT = msgspec.json.decode(sidecar(MeshConfiguration()).init)
 KEPT = f"kept by {NAME}"

@@ -17,6 +17,8 @@ from support.kubectl import Kubectl
 from webhook.registration import Trust
 from webhook.trust import FIELD_MANAGER, registered, trusting
 
+pytestmark = pytest.mark.beside_others
+
 BUNDLE = b"roots, to the API server"
 
 

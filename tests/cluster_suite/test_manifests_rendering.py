@@ -21,6 +21,8 @@ from support.installations import by_reference
 from support.kubectl import Kubectl
 from webhook.registration import Trust
 
+pytestmark = pytest.mark.beside_others
+
 OVERLAYS: dict[str, dict[str, Any]] = {
     "minimal": {"profile": Profile.MINIMAL},
     "ha": {"profile": Profile.HA},

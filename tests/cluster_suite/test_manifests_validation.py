@@ -13,6 +13,8 @@ from support.installations import of_kind
 from support.kubectl import Kubectl, eventually
 from webhook.registration import Trust
 
+pytestmark = pytest.mark.beside_others
+
 SECURITY = "pod-security.kubernetes.io"
 CHOICES = {
     "default": Options(),

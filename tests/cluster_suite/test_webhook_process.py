@@ -26,6 +26,8 @@ from support.kubectl import GONE, Kubectl, eventually
 from support.roots import Root, Volume
 from webhook.trust import FIELD_MANAGER, ca_bundle
 
+pytestmark = pytest.mark.beside_others
+
 ROOT: Final = Path(__file__).parents[2]
 CONFIGURATION: Final = "mutatingwebhookconfiguration"
 

@@ -29,6 +29,8 @@ from webhook.decoding import converted
 from webhook.pod import Pod
 from webhook.registration import Revision, registration
 
+pytestmark = pytest.mark.beside_others
+
 WISHES: Final = (None, "enabled", "disabled", "false", "yes")
 REVISIONS: Final = (None, "canary", "gone")
 ON_FAILURE: Final = (None, "open")

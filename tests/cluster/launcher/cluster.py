@@ -3,12 +3,14 @@
 import json
 import ssl
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from launcher import builds, commands, configuration, node, packing
+from launcher import builds, commands, configuration, machine, node, packing
 from launcher.certificates import ADMIN, CLIENTS
+from launcher.commands import Part
+from launcher.failures import NotInTime
 from launcher.layout import (
     CNI_CONFIGURATION,
     COMMANDS,
@@ -21,7 +23,6 @@ from launcher.layout import (
     STATE,
     on_machine,
 )
-from launcher.machine import run
 from launcher.pki import make_certificates
 
 _DNS: Final = Path(__file__).parent.parent / "coredns" / "dns.yaml"
@@ -55,10 +56,29 @@ def bring_up(tell: Tell) -> None:
     node.wait(running, "cluster DNS", _dns_ready, 90)
 
 
+def restart(parts: Sequence[Part]) -> None:
+    """Kill *parts* of a cluster that is up, and bring them back. Raises NotInTime where the node lives no more."""
+    before = _heartbeat()
+    running = [node.restart(part) for part in parts]
+
+    def lives() -> bool:
+        running[:] = [node.lasting(each) for each in running]
+        return _heartbeat() > before
+
+    if not machine.came_true(lives, 60):
+        raise NotInTime("the node's life", 60, node.last_lines(parts[-1].name))
+
+
+def _heartbeat() -> str:
+    """When the kubelet told last that it lives."""
+    lease = ("get", "--namespace=kube-node-lease", "leases", "--output=jsonpath={.items[0].spec.renewTime}")
+    return kubectl(*lease)
+
+
 def kubectl(*arguments: str) -> str:
     """What kubectl wrote. Its cache of the API's kinds stays out of the user's home."""
     options = (f"--kubeconfig={KUBECONFIG}", f"--cache-dir={STATE / 'kubectl'}")
-    return run((str(COMMANDS / "kubectl"), *options, *arguments))
+    return machine.run((str(COMMANDS / "kubectl"), *options, *arguments))
 
 
 def _write_files(kubernetes: Path) -> None:

@@ -60,12 +60,17 @@ def start(part: Part) -> Running:
     return _started(Part(part.name, commands.inside(_first_process(), part.command)))
 
 
-def restart(part: Part) -> None:
+def restart(part: Part) -> Running:
     """End *part* as a crash would, and start it again; the containers that it had started run on."""
     process = _process(part)
     os.kill(process, signal.SIGKILL)
     _require(lambda: not Path(f"/proc/{process}").exists(), f"the end of {part.name}")
-    start(part)
+    return start(part)
+
+
+def lasting(running: Running) -> Running:
+    """*running*, started again if it has ended, as systemd would: a kubelet gives up where containerd is not ready."""
+    return running if running.process.poll() is None else start(running.part)
 
 
 def _process(part: Part) -> int:
