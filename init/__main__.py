@@ -6,11 +6,11 @@ import os
 import sys
 
 from init import kernel
-from init.flags import Compare, Help, Install, Prove, Remove, Verify, request, usage
+from init.flags import Compare, Explain, Help, Install, Prove, Remove, Verify, request, usage
 from init.nameservers import of_pod
 from init.refusals import refusal
-from init.report import REMOVED_TEXT, applied_json, applied_text, said
-from init.rules import TABLE
+from init.report import REMOVED_TEXT, applied_json, applied_text, explained, said
+from init.rules import TABLE, ruleset
 from init.sources import PREFIX, arguments
 
 TYPE_CHECKING = False
@@ -74,7 +74,7 @@ def _outcome(asked: Request) -> str:
             return _looked_at(asked.action, asked)
 
 
-def _looked_at(action: Compare | Verify | Prove, asked: Request) -> str:
+def _looked_at(action: Compare | Verify | Prove | Explain, asked: Request) -> str:
     """What changes nothing."""
     match action:
         case Compare(wanted):
@@ -84,6 +84,10 @@ def _looked_at(action: Compare | Verify | Prove, asked: Request) -> str:
         case Verify(wanted):
             kernel.verify(wanted, asked.backend)
             return said(asked.output, "all is as asked for\n", action="verified")
+        case Explain(wanted, first):
+            from init.walking import way  # noqa: PLC0415 - only who asks pays for it
+
+            return explained(way(ruleset(wanted), first), asked.output)
         case Prove(wanted):
             names = _proved(wanted)
             text = "".join(f"as it should be: {name}\n" for name in names)

@@ -32,6 +32,7 @@ and `iptables-legacy` takes `NET_RAW`.
 | `--diff` | print what would change |
 | `--verify` | fail if anything would change: rules, routes, the address on `lo` |
 | `--prove` | before the proxy starts: open connections as the application and as it, fail if one goes astray |
+| `--explain CONNECTION` | say which rules it meets: `to=10.96.0.10:80,uid=1000`; without a user, it arrives |
 | `--remove` | leave no rule, no route, no address |
 | `--output json` | one JSON object on one line |
 | `--backend` | `nftables`, `iptables`, `iptables-legacy`, or `auto`: the first that works, and the reason is said |

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from init.applied import BACKENDS
 from init.choices import DnsTo
+from init.dialling import ALLOWED, read_first
 from init.interception import Interception
 from init.refusals import refusal
 from init.settings import RESOLV_CONF, SETTINGS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Final, Literal, TypeAlias
 
     from init.applied import Backend
+    from init.fate import First
     from init.refusals import Problem
     from proa.errors import Refused
 
@@ -46,11 +48,18 @@ class Prove(Value):
     interception: Interception
 
 
+class Explain(Value):
+    """Say which rules a connection meets, without looking at the kernel."""
+
+    interception: Interception
+    first: First
+
+
 class Remove(Value):
     """Intercept nothing any more."""
 
 
-Action: TypeAlias = Install | Compare | Verify | Prove | Remove
+Action: TypeAlias = Install | Compare | Verify | Prove | Explain | Remove
 
 
 class Request(Value):
@@ -69,6 +78,7 @@ class Help(Value):
 
 _OPTIONS: Final = {
     "--output": (("json", "text"), "how to say what was done: json or text (text)"),
+    "--explain": ((), f"say which rules a connection meets: {ALLOWED}"),
     "--backend": (("auto", *BACKENDS), f"auto, {', '.join(BACKENDS)}; auto tries them in this order (auto)"),
 }
 _SWITCHES: Final = {
@@ -100,8 +110,7 @@ def request(arguments: Sequence[str], name_servers: Callable[[], tuple[str, ...]
         return Help()
     if values.get("--dns") == DnsTo((RESOLV_CONF,)):
         values["--dns"] = DnsTo(name_servers())
-    if len(chosen := [flag for flag in (*_ACTIONS, "--dry-run") if flag in values]) > 1 and chosen != _DRY_REMOVAL:
-        problems.append((chosen[1], f"with {chosen[0]}", "one of them"))
+    problems += _contradictory(values)
     settings = {SETTINGS[flag].field: value for flag, value in values.items() if flag in SETTINGS}
     try:
         interception = Interception(**settings)
@@ -109,10 +118,22 @@ def request(arguments: Sequence[str], name_servers: Callable[[], tuple[str, ...]
         raise _whole_refusal(problems, refused) from None
     if problems:
         raise refusal(_SUBJECT, problems)
-    kind = next((kind for flag, kind in _ACTIONS.items() if flag in values), Install)
-    action = Remove() if kind is Remove else kind(interception)
     output, backend = values.get("--output", "text"), values.get("--backend", "auto")
-    return Request(action, dry_run="--dry-run" in values, output=output, backend=backend)
+    return Request(_action(values, interception), dry_run="--dry-run" in values, output=output, backend=backend)
+
+
+def _action(values: dict[str, Any], interception: Interception) -> Action:
+    if "--explain" in values:
+        return Explain(interception, values["--explain"])
+    kind = next((kind for flag, kind in _ACTIONS.items() if flag in values), Install)
+    return Remove() if kind is Remove else kind(interception)
+
+
+def _contradictory(values: dict[str, Any]) -> Iterator[Problem]:
+    """One thing is done at a time."""
+    chosen = [flag for flag in (*_ACTIONS, "--explain", "--dry-run") if flag in values]
+    if len(chosen) > 1 and chosen != _DRY_REMOVAL:
+        yield chosen[1], f"with {chosen[0]}", "one of them"
 
 
 def usage() -> str:
@@ -166,12 +187,14 @@ def _read(flag: str, text: str | None, values: dict[str, Any], problems: list[Pr
     try:
         values[flag] = _value(flag, text)
     except ValueError:
-        allowed = SETTINGS[flag].allowed if flag in SETTINGS else " or ".join(_OPTIONS[flag][0])
+        allowed = SETTINGS[flag].allowed if flag in SETTINGS else " or ".join(_OPTIONS[flag][0]) or ALLOWED
         problems.append((flag, text, allowed))
 
 
 def _value(flag: str, text: str | None) -> object:
     """Raises ValueError."""
+    if flag == "--explain" and text is not None:
+        return read_first(text)
     if text is None or (flag in _OPTIONS and text not in _OPTIONS[flag][0]):
         raise ValueError
     return SETTINGS[flag].read(text) if flag in SETTINGS else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from init.applied import PREFIX, Unavailable
 from init.counters import INBOUND_CAPTURED, OUTBOUND_CAPTURED
+from init.fate import Captured
 from init.rules import TABLE
 from init.settings import described
 from init.spans import spelled
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from init.applied import Applied
     from init.interception import Interception
+    from init.walking import Way
 
 REMOVED_TEXT: Final = f"removed   the rules and {HAIRPIN_IPV6} on lo: connections go where they are sent\n"
 
@@ -52,6 +54,16 @@ def applied_json(wanted: Interception, applied: Applied) -> str:
     action = "unchanged" if applied.unchanged else "installed"
     backend = {"name": applied.backend, "reason": applied.reason}
     return json_line(action=action, table=TABLE, backend=backend, interception=described(wanted), ipv6_hairpin=hairpin)
+
+
+def explained(way: Way, output: str) -> str:
+    """The rules a packet meets, and what becomes of it."""
+    outcome = type(way.fate).__name__.lower()
+    port = way.fate.port if isinstance(way.fate, Captured) else None
+    text = "".join(f"{met.chain}: {met.rule.why}\n" for met in way.met)
+    ending = f"{outcome} at port {port}\n" if port else f"{outcome}\n"
+    met = [{"chain": each.chain, "rule": each.rule.why} for each in way.met]
+    return said(output, f"{text}{ending}", action="none", met=met, outcome=outcome, port=port)
 
 
 def _where(applied: Applied) -> str:

@@ -53,3 +53,74 @@ def test_starting_imports_none_of_the_slow_modules() -> None:
     code = f"import sys, init.__main__; print(sorted({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("connection", "lines"),
+    [
+        (
+            "to=10.96.0.10:80,uid=1000",
+            [
+                "outbound: all else is the application's",
+                "destinations: all other connections of the application",
+                "captured at port 15001",
+            ],
+        ),
+        (
+            "to=[fd96::10]:80,uid=1337,gid=5",
+            ["outbound: the proxy's own connections, by its user", "proxy: the proxy is not sent to itself", "direct"],
+        ),
+        (
+            "to=10.77.0.2:8080,uid=1337,own",
+            [
+                "outbound: the proxy's own connections, by its user",
+                "proxy: the pod calls itself by a service address",
+                "inbound_ports: all other connections to the pod",
+                "captured at port 15006",
+            ],
+        ),
+        (
+            "to=10.77.0.2:15021",
+            ["inbound: connections to the pod", "inbound_ports: excluded ports are reached directly", "direct"],
+        ),
+        (
+            "to=10.96.0.10:443,uid=1000,udp",
+            ["outbound: only TCP is intercepted", "leaving: no proxy takes datagrams", "dropped"],
+        ),
+        (
+            "to=10.96.0.10:80,uid=1000,by=eth1",
+            ["outbound: excluded interfaces are left alone", "leaving: excluded interfaces are left alone", "direct"],
+        ),
+    ],
+)
+def test_the_rules_that_a_connection_meets_are_told(
+    connection: str, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--explain", connection, "--udp=drop", "--exclude-interfaces=eth1"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line for line in told if "left alone" in line or "inside" in line or line in lines] == lines
+
+
+def test_they_are_told_to_a_script_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--explain=to=10.77.0.2:8080", "-o", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["outcome"], told["port"], told["met"][-1]["chain"]) == ("captured", 15006, "inbound_ports")
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        "",
+        "to=10.0.0.1",
+        "to=fd00::1:80",
+        "to=10.0.0.0/8:80",
+        "to=10.0.0.1:0",
+        "uid=5",
+        "to=10.0.0.1:80,gid=5",
+        "to=10.0.0.1:80,from=x",
+        "to=10.0.0.1:80,icmp",
+    ],
+)
+def test_what_is_no_connection_is_refused(connection: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"--explain={connection}"]) == 2
+    assert "--explain: found" in capsys.readouterr().err

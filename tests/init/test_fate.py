@@ -8,8 +8,8 @@ from init.choices import NoDns
 from init.fate import Captured, Direct, First, Sender, fate
 from init.interception import Interception
 from init.rules import ruleset
+from init.walking import way
 from support.interceptions import interceptions
-from support.walking import walked
 
 PODS = ("10.77.0.2", "fd77::2")
 LOOPBACK = ("127.0.0.1", "127.0.0.6", "127.1.2.3", "::1")
@@ -38,7 +38,7 @@ def firsts(draw: st.DrawFn) -> First:
 def test_the_rules_do_what_the_settings_say(wanted: Interception, packets: list[First]) -> None:
     rules = ruleset(wanted)
     for first in packets:
-        assert walked(rules, first) == fate(wanted, first)
+        assert way(rules, first).fate == fate(wanted, first)
 
 
 @given(interceptions(), firsts())
