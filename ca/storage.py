@@ -64,6 +64,11 @@ class LiveMaterial:
         self._subscribers.append(changed)
 
     @property
+    def behind(self) -> float:
+        """Seconds for which another issuer may have been there already (`Index.behind`)."""
+        return self._index.behind
+
+    @property
     def unready(self) -> str:
         """Why no pod could be served now; empty where one could. It issues a certificate to find out."""
         if self.authority is None:
