@@ -5,7 +5,7 @@ They stand on the object that holds the issuer and the roots, so that one write 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias, TypeVar, cast, get_args
+from typing import Annotated, Final, TypeAlias, TypeVar, cast, get_args
 
 import msgspec
 
@@ -18,6 +18,10 @@ ROTATION: Final = f"{PREFIX}/rotation"
 """Annotation: the phase and what it needs to go on. Written by the leader."""
 WISH: Final = f"{PREFIX}/rotate"
 """Annotation: what an admin asks for. Removed by the leader once it is done or declined."""
+
+LONGEST_SETTLING: Final = timedelta(days=365)
+"""What is longer is a slip of the pen, and added to a moment may be beyond the last year that there is."""
+Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 
 _T = TypeVar("_T")
 
@@ -32,6 +36,9 @@ class Preparing(msgspec.Struct, frozen=True, tag_field="phase", tag="preparing")
 
     settle: timedelta
 
+    def __post_init__(self) -> None:
+        _check(self.settle)
+
 
 class Announced(msgspec.Struct, frozen=True, tag_field="phase", tag="announced"):
     """The *next* root (SHA-256 of its DER, hexadecimal) stands among the roots; the cluster does not show it yet."""
@@ -39,13 +46,19 @@ class Announced(msgspec.Struct, frozen=True, tag_field="phase", tag="announced")
     next: str
     settle: timedelta
 
+    def __post_init__(self) -> None:
+        _check(self.settle)
+
 
 class Settling(msgspec.Struct, frozen=True, tag_field="phase", tag="settling"):
     """The *next* root is seen published since *since*. It issues once all peers have it (`rotation.settled`)."""
 
     next: str
     settle: timedelta
-    since: datetime
+    since: Moment
+
+    def __post_init__(self) -> None:
+        _check(self.settle)
 
 
 class Renewing(msgspec.Struct, frozen=True, tag_field="phase", tag="renewing"):
@@ -53,10 +66,16 @@ class Renewing(msgspec.Struct, frozen=True, tag_field="phase", tag="renewing"):
     (`rotation.retired`)."""
 
     retiring: str
-    since: datetime
+    since: Moment
 
 
 Phase: TypeAlias = Resting | Preparing | Announced | Settling | Renewing
+
+
+def _check(wait: timedelta) -> None:
+    """Raises ValueError, which the library tells whoever reads."""
+    if wait > LONGEST_SETTLING:
+        raise ValueError(f"{wait} is longer than {LONGEST_SETTLING.days} days")
 
 
 def name_of(phase: Phase | type[Phase]) -> str:
@@ -75,11 +94,17 @@ class Record(msgspec.Struct, frozen=True):
     phase: Phase = Resting()
     longest: timedelta = DEFAULT_LEAF
 
+    def __post_init__(self) -> None:
+        _check(self.longest)
+
 
 class Start(msgspec.Struct, frozen=True, tag_field="wish", tag="start"):
     """Rotate the root; *settle* as in Preparing."""
 
     settle: timedelta = timedelta(0)
+
+    def __post_init__(self) -> None:
+        _check(self.settle)
 
 
 class Advance(msgspec.Struct, frozen=True, tag_field="wish", tag="advance"):

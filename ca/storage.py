@@ -31,6 +31,8 @@ from proa.names import SYSTEM_NAMESPACE
 
 _NAMED: Final = Selection(SYSTEM_NAMESPACE, Selectors(field=f"metadata.name={ISSUER_SECRET}"))
 _PAUSE: Final = 2.0
+AGAIN: Final = 15.0
+"""Seconds between two tests of what was not fit to issue with: time alone may have mended it."""
 _LOG: Final = structlog.get_logger("ca")
 
 
@@ -38,8 +40,15 @@ class LiveMaterial:
     """What to issue with now, and what is wrong with what somebody wanted instead."""
 
     def __init__(
-        self, client: Client, configuration: LiveConfiguration, clock: Clock, metrics: Metrics, reports: Reports
+        self,
+        client: Client,
+        configuration: LiveConfiguration,
+        clock: Clock,
+        metrics: Metrics,
+        reports: Reports,
+        again: float = AGAIN,
     ) -> None:
+        self._again, self._kept = again, asyncio.Event()
         self._client, self._configuration, self._clock = client, configuration, clock
         self._metrics, self._reports, self._test = metrics, reports, self_test()
         self._index = Index[Seen](client, SECRETS, _NAMED, seen)
@@ -55,6 +64,11 @@ class LiveMaterial:
         self._subscribers.append(changed)
 
     @property
+    def behind(self) -> float:
+        """Seconds for which another issuer may have been there already (`Index.behind`)."""
+        return self._index.behind
+
+    @property
     def unready(self) -> str:
         """Why no pod could be served now; empty where one could. It issues a certificate to find out."""
         if self.authority is None:
@@ -65,6 +79,7 @@ class LiveMaterial:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._index.service(stopping))
             group.create_task(self._create_what_lacks(stopping))
+            group.create_task(self._reconsider(stopping))
 
     async def _create_what_lacks(self, stopping: asyncio.Event) -> None:
         """Until there is something to issue with; what somebody deletes later is not made again."""
@@ -74,6 +89,19 @@ class LiveMaterial:
             if self._index.get(SYSTEM_NAMESPACE, ISSUER_SECRET) is None:
                 await self._create()
             await waited(stopping, self._news, _PAUSE * (1 + random.random()))  # noqa: S311 - spreads replicas
+
+    async def _reconsider(self, stopping: asyncio.Event) -> None:
+        """Adopt what was not fit once it is. An issuer that was made a moment ago is one of the future to a replica
+        whose clock is behind, and nothing is written to the Secret when it has caught up."""
+        while not stopping.is_set():
+            await waited(stopping, self._kept, self._again if self.problem else None)
+            found = self._index.get(SYSTEM_NAMESPACE, ISSUER_SECRET)
+            if self.problem and found is not None:
+                match succession(self.current, found, self._fault, self._clock()):
+                    case Adopt(material):
+                        self._adopt(material, found.about)
+                    case Keep():
+                        pass
 
     async def _create(self) -> None:
         mesh = self._configuration.current
@@ -93,6 +121,7 @@ class LiveMaterial:
                 self._adopt(material, about)
             case Keep(problem):
                 self.problem = problem
+                self._kept.set()
                 self._metrics.unfit()
                 self._reports.warn("Unfit", problem, about)
 

@@ -12,7 +12,7 @@ import click
 from ca.examination import LARGEST, Bundle, Finding, Roots, bundle, examined
 from ca.inquiry import Given, NotGiven, outcome
 from ca.overview import advanced, check_abortable, check_startable, overview
-from ca.phases import Abort, Phase, Start, Wish, name_of
+from ca.phases import LONGEST_SETTLING, Abort, Phase, Start, Wish, name_of
 from ca.rotation import SHORTEST_SETTLING
 from ca.svid_bundle import spiffe_bundle
 from ca.writes import Found
@@ -23,7 +23,7 @@ from proa import names
 from proa.clock import system_clock
 from proa.errors import Invalid, shown
 
-_SETTLE: Final = click.IntRange(min=int(SHORTEST_SETTLING.total_seconds()))
+_SETTLE: Final = click.IntRange(int(SHORTEST_SETTLING.total_seconds()), int(LONGEST_SETTLING.total_seconds()))
 _SETTLE_HELP: Final = "How long pods have to learn the next root; as long as a certificate may live, unless given."
 _PATIENCE: Final = 30.0
 """Seconds for the leader to take notice."""

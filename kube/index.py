@@ -54,8 +54,14 @@ class Index(Generic[T]):
         self.synced = asyncio.Event()
         """Set once everything was listed for the first time."""
         self._held_since: float | None = None
+        self._lost_since = 0.0
         self.problem: ProaError | None = None
         """Why it does not follow the API server at the moment."""
+
+    @property
+    def behind(self) -> float:
+        """Seconds since it lost track of the API server; 0 while it follows."""
+        return 0.0 if self.problem is None else asyncio.get_running_loop().time() - self._lost_since
 
     def get(self, namespace: str | None, name: str) -> T | None:
         return self._known.values.get(Key(namespace or "", name))
@@ -134,6 +140,7 @@ class Index(Generic[T]):
         if not resumable(error):
             self._known.marked(NOWHERE)
         if self.problem is None:
+            self._lost_since = asyncio.get_running_loop().time()
             self._log.warning("not following", error=str(error), code=error.code)
         self.problem = error
 

@@ -63,12 +63,15 @@ class Issuance:
             request = asked(call.message)
         except Invalid as problem:
             return self._refused(Refuse(Code.INVALID_ARGUMENT, "RequestUnreadable", str(problem)), call, caller)
+        authority = self.material.authority
+        if authority is None:
+            return self._refused(Refuse(Code.UNAVAILABLE, "NoIssuer"), call, caller)
         now = asyncio.get_running_loop().time()
-        refused = self.quota.refusal(request, caller, now)
-        decided = refused or verdict(request, caller, self.population, mesh)
+        refused = self.quota.refusal(request, caller, _proxies(mesh), now)
+        decided = refused or verdict(request, caller, self.population, mesh, authority.clock())
         if isinstance(decided, Refuse):
             return self._refused(decided, call, caller, request)
-        return self._signed(decided, call, caller, since)
+        return self._signed(decided, authority, call, caller, since)
 
     async def _caller(self, call: Call, mesh: MeshConfiguration) -> Caller | Refuse:
         if call.certificate is not None:
@@ -80,10 +83,9 @@ class Issuance:
         audiences = door.audiences if isinstance(door, IstioGrpc) else ()
         return await self.reviews.caller(token, audiences, call.address)
 
-    def _signed(self, sign: Sign, call: Call, caller: Caller, since: float) -> bytes | Refuse:
-        authority = self.material.authority
-        if authority is None:
-            return self._refused(Refuse(Code.UNAVAILABLE, "NoIssuer"), call, caller)
+    def _signed(
+        self, sign: Sign, authority: CertificateAuthority, call: Call, caller: Caller, since: float
+    ) -> bytes | Refuse:
         try:
             answer, known = _issued(authority, sign)
         except ProaError as error:
@@ -106,6 +108,11 @@ class Issuance:
         _LOG.info("refused", door="istio", **words, **known, **wanted)
         told = refused.message if caller and refused.code is not Code.INTERNAL else ""
         return replace(refused, message=f"{told or refused.code.value.lower()}; request {mark} in the authority's log")
+
+
+def _proxies(mesh: MeshConfiguration) -> tuple[str, ...]:
+    door = mesh.authority.istio
+    return door.trusted_node_accounts if isinstance(door, IstioGrpc) else ()
 
 
 def _issued(authority: CertificateAuthority, sign: Sign) -> tuple[bytes, dict[str, str]]:

@@ -1,7 +1,7 @@
 """The door while it is open: what it knows of the cluster, and its server. Shell."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -12,6 +12,7 @@ from ca.istio.quota import Quota, Rates
 from ca.istio.reviews import Reviews
 from ca.istio.server import Server
 from ca.istio.serving import Credential, credential
+from ca.istio.verdict import LONGEST_BEHIND
 from ca.request import account_uid
 from ca.waiting import waited
 from kube.calls import Selection, Selectors
@@ -30,7 +31,7 @@ class Opening:
 
     def __init__(self, around: Surroundings, addresses: Addresses, rates: Rates, issuers: asyncio.Event) -> None:
         self._around, self._addresses, self._issuers = around, addresses, issuers
-        self._population = Population()
+        self._population = Population(self._behind)
         self._pods = Index[LivePod](around.client, PODS, _ALIVE, live_pod)
         self._accounts = Index[str](around.client, SERVICE_ACCOUNTS, Selection(), account_uid)
         self._pods.subscribe(self._population.pod_changed)
@@ -45,14 +46,15 @@ class Opening:
 
     @property
     def unready(self) -> str:
-        missing = [
-            name
-            for name, index in (("pods", self._pods), ("service accounts", self._accounts))
-            if not index.synced.is_set()
-        ]
-        if missing:
-            return f"the door of Istio's protocol has not read the {' and '.join(missing)} yet"
+        for name, index in (("pods", self._pods), ("service accounts", self._accounts)):
+            if not index.synced.is_set():
+                return f"the door of Istio's protocol has not read the {name} yet{_because(index)}"
+        if self._behind() > LONGEST_BEHIND:
+            return f"the door of Istio's protocol has lost the cluster{_because(self._pods)}"
         return "" if self.bound else "the door of Istio's protocol is not open yet"
+
+    def _behind(self) -> float:
+        return max(self._pods.behind, self._accounts.behind, self._around.material.behind)
 
     async def service(self, closing: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
@@ -94,3 +96,7 @@ class Opening:
             raise Invalid("the issuer", "none", "one to sign the door's own certificate")
         self._shown = credential(authority, self._around.clock, self._shown)
         return self._shown
+
+
+def _because(index: Index[Any]) -> str:
+    return f": {index.problem}" if index.problem else ""

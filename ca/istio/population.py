@@ -1,6 +1,7 @@
 """Which pods run where, and as whom: what a cluster holds, kept in a form that answers at once. Pure."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -56,9 +57,11 @@ def live_pod(value: Json) -> LivePod:
 
 
 class Population:
-    """Live pods and service accounts, by everything a request may name them by."""
+    """Live pods and service accounts, by everything a request may name them by. *behind* says for how many seconds all
+    of it may have been otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, behind: Callable[[], float] = lambda: 0.0) -> None:
+        self.behind = behind
         self._pods: dict[Key, LivePod] = {}
         self._accounts: dict[Key, str] = {}
         self._at: defaultdict[Address, set[Key]] = defaultdict(set)

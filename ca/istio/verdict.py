@@ -5,10 +5,11 @@ UNAUTHENTICATED, PERMISSION_DENIED and INVALID_ARGUMENT. So what may come right 
 a pod that our index has not seen yet, an API server that does not answer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol, TypeAlias, assert_never
+from typing import Final, Protocol, TypeAlias, assert_never
 
 from ca.certificates import PublicKey
 from ca.csr import CsrRejected, checked_public_key
@@ -20,6 +21,10 @@ from proa.errors import Invalid, shown
 from proa.identity import TrustDomain, WorkloadIdentity, parsed_identity
 from proa.mesh import IstioGrpc, MeshConfiguration
 from proa.names import SIGNER
+
+LONGEST_BEHIND: Final = 300.0
+"""Seconds for which a replica that has lost the API server goes on: a pod may be gone meanwhile, and the issuer former.
+A rotation of the root waits for longer than that (`rotation.MARGIN`), and then counts on it."""
 
 
 class Code(StrEnum):
@@ -51,6 +56,9 @@ Verdict: TypeAlias = Sign | Refuse
 class Known(Protocol):
     """What we know of the cluster (`population`)."""
 
+    @property
+    def behind(self) -> Callable[[], float]: ...
+
     def pod(self, namespace: str, name: str) -> LivePod | None: ...
 
     def account_uid(self, namespace: str, name: str) -> str | None: ...
@@ -60,11 +68,16 @@ class Known(Protocol):
     def runs_on(self, node: str, namespace: str, account: str) -> bool: ...
 
 
-def verdict(asked: Asked, caller: Caller, known: Known, mesh: MeshConfiguration) -> Verdict:
-    """The answer to *asked*. The request itself comes last: to verify its signature costs more than all else."""
+def verdict(asked: Asked, caller: Caller, known: Known, mesh: MeshConfiguration, now: datetime) -> Verdict:
+    """The answer to *asked* at *now*. The request itself comes last: to verify its signature costs most."""
     door = mesh.authority.istio
     if not isinstance(door, IstioGrpc):
         return Refuse(Code.UNAVAILABLE, "DoorClosed")
+    if known.behind() > LONGEST_BEHIND:
+        return Refuse(Code.UNAVAILABLE, "ClusterNotFollowed", "this replica has lost the API server")
+    if isinstance(caller, Certificate) and caller.not_after < now:
+        # TLS looks at it in the handshake, and a connection lives on.
+        return Refuse(Code.UNAUTHENTICATED, "CertificateExpired")
     match _identity(asked, caller, known, mesh):
         case Refuse() as refused:
             return refused

@@ -310,6 +310,21 @@ async def test_a_certificate_is_not_renewed_from_an_address_that_is_no_pod_of_it
     assert "no running pod" in error.details()
 
 
+async def test_a_replica_that_has_lost_the_api_server_for_long_renews_no_certificate_by_what_it_knew(
+    cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ca.istio.verdict.LONGEST_BEHIND", 0.0)
+    async with open_door(client, Rates(pod=Rate(10_000, 1.0))) as running:
+        await opened(running)
+        async with running.agent(await held(cluster, running)) as agent:
+            assert await agent.asked(pem_request())
+            await cluster.stop()
+            await agent.until(grpc.StatusCode.UNAVAILABLE)
+            assert running.count("UNAVAILABLE", "ClusterNotFollowed")
+            await cluster.start()
+            await agent.until(grpc.StatusCode.OK)
+
+
 async def test_the_port_for_certificates_shakes_hands_with_no_stranger(cluster: Cluster, running: Running) -> None:
     async with running.agent(Credential(*strangers())) as agent:
         error = await agent.refused(pem_request())
@@ -371,6 +386,13 @@ async def test_the_door_opens_and_closes_with_the_configuration(cluster: Cluster
             assert await agent.asked(pem_request(), cluster.token("web-1"))
         await cluster.put(CONFIGURATION, data={"mesh.yaml": "{}"})
         await until(lambda: not running.door.bound)
+
+
+async def test_a_door_that_may_not_read_what_it_needs_says_so(cluster: Cluster, client: Client) -> None:
+    cluster.forbidden = "/api/v1/pods"
+    async with open_door(client) as running:
+        await until(lambda: "403" in running.door.unready)
+        assert running.door.unready.startswith("the door of Istio's protocol has not read the pods yet: ")
 
 
 async def test_each_decision_is_one_line_without_a_token_or_a_key(cluster: Cluster, running: Running) -> None:

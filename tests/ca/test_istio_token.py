@@ -168,16 +168,30 @@ def test_what_is_remembered_is_forgotten_when_its_time_is_over() -> None:
     assert (memory.get("a", 9.9), memory.get("a", 10.0), len(memory)) == (1, None, 0)
 
 
+PROXIES = ("mesh/ztunnel",)
+
+
 def test_a_pod_is_counted_by_itself_and_a_proxy_by_its_node() -> None:
     quota = Quota(Rates(pod=Rate(1, 10.0), node=Rate(3, 10.0)))
     one = PodToken("shop", "web", "a", "web-1", "uid-1", "node-1")
-    two = PodToken("shop", "web", "a", "web-2", "uid-2", "node-1")
-    assert quota.refusal(Asked(b""), one, 0.0) is None
-    again = quota.refusal(Asked(b""), one, 0.0)
+    proxy = PodToken("mesh", "ztunnel", "b", "ztunnel-1", "uid-2", "node-1")
+    assert quota.refusal(Asked(b""), one, PROXIES, 0.0) is None
+    again = quota.refusal(Asked(b""), one, PROXIES, 0.0)
     assert again is not None
     assert (again.code, again.reason, again.after) == (Code.RESOURCE_EXHAUSTED, "PodTooOften", 10.0)
-    assert quota.refusal(Asked(b"", impersonated="x"), two, 0.0) is None
-    assert quota.refusal(Asked(b"", impersonated="x"), two, 0.0) is None
-    third = quota.refusal(Asked(b"", impersonated="x"), two, 0.0)
+    assert quota.refusal(Asked(b"", impersonated="x"), proxy, PROXIES, 0.0) is None
+    assert quota.refusal(Asked(b"", impersonated="x"), proxy, PROXIES, 0.0) is None
+    third = quota.refusal(Asked(b"", impersonated="x"), proxy, PROXIES, 0.0)
     assert third is not None
     assert third.reason == "NodeTooOften"
+
+
+def test_a_pod_that_asks_for_others_without_being_a_proxy_uses_up_its_own_share_and_not_its_nodes() -> None:
+    quota = Quota(Rates(pod=Rate(2, 10.0), node=Rate(4, 10.0)))
+    stranger = PodToken("shop", "web", "a", "web-1", "uid-1", "node-1")
+    neighbour = PodToken("shop", "web", "a", "web-2", "uid-2", "node-1")
+    for _ in range(20):
+        refused = quota.refusal(Asked(b"", impersonated="spiffe://x"), stranger, PROXIES, 0.0)
+    assert refused is not None
+    assert refused.reason == "PodTooOften"
+    assert quota.refusal(Asked(b""), neighbour, PROXIES, 0.0) is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ca.csr import stub_request
 from ca.istio.asked import Asked, Caller, Certificate, PodToken
 from ca.istio.population import LivePod, Population, live_pod
-from ca.istio.verdict import Code, Refuse, verdict
+from ca.istio.verdict import LONGEST_BEHIND, Code, Refuse, verdict
 from ca.profile import WorkloadLeaf
 from ca.randomness import new_key
 from ca.verdict import Sign
@@ -28,7 +28,8 @@ POD = LivePod("uid-1", "web", "node-1", (HOME,))
 TOKEN = PodToken("shop", "web", "account-1", "web-1", "uid-1", "node-1")
 PROXY = PodToken("mesh", "ztunnel", "account-2", "ztunnel-1", "uid-2", "node-1")
 WEB = WorkloadIdentity(TrustDomain("cluster.local"), "shop", "web")
-HOLDER = Certificate(WEB, 7, datetime(2026, 3, 1, tzinfo=UTC), HOME)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+HOLDER = Certificate(WEB, 7, NOW, HOME)
 ASKED = Asked(stub_request(new_key()))
 
 
@@ -41,26 +42,25 @@ def population(*pods: tuple[str, str, LivePod], **accounts: str) -> Population:
     return found
 
 
-KNOWN = population(
+PODS = (
     ("shop", "web-1", POD),
     ("mesh", "ztunnel-1", LivePod("uid-2", "ztunnel", "node-1")),
     ("shop", "far-1", LivePod("uid-3", "far", "node-2")),
-    web="account-1",
-    ztunnel="account-2",
-    far="account-3",
 )
+ACCOUNTS = {"web": "account-1", "ztunnel": "account-2", "far": "account-3"}
+KNOWN = population(*PODS, **ACCOUNTS)
 
 
 def refused(
     asked: Asked, caller: Caller, known: Population = KNOWN, mesh: MeshConfiguration = MESH
 ) -> tuple[Code, str]:
-    found = verdict(asked, caller, known, mesh)
+    found = verdict(asked, caller, known, mesh, NOW)
     assert isinstance(found, Refuse)
     return found.code, found.reason
 
 
 def identity(asked: Asked, caller: Caller, known: Population = KNOWN, mesh: MeshConfiguration = MESH) -> str:
-    found = verdict(asked, caller, known, mesh)
+    found = verdict(asked, caller, known, mesh, NOW)
     assert isinstance(found, Sign), found
     return str(found.contents)
 
@@ -81,6 +81,11 @@ def test_a_running_pod_gets_its_accounts_identity_by_token_and_by_certificate() 
         (replace(HOLDER, address=None), Code.PERMISSION_DENIED, "NoLivePod"),
         (replace(HOLDER, identity=replace(WEB, service_account="far")), Code.PERMISSION_DENIED, "NoLivePod"),
         (replace(HOLDER, identity=replace(WEB, namespace="mesh")), Code.PERMISSION_DENIED, "ServiceAccountGone"),
+        (
+            replace(HOLDER, not_after=NOW - timedelta(seconds=1)),
+            Code.UNAUTHENTICATED,
+            "CertificateExpired",
+        ),
         (
             replace(HOLDER, identity=replace(WEB, trust_domain=TrustDomain("else"))),
             Code.UNAUTHENTICATED,
@@ -119,6 +124,21 @@ def test_others_are_asked_for_by_trusted_proxies_of_their_node_alone(
     assert identity(replace(ASKED, impersonated=WEB.uri), PROXY) == WEB.uri
 
 
+@pytest.mark.parametrize(
+    ("caller", "wanted"), [(TOKEN, ""), (HOLDER, ""), (PROXY, WEB.uri)], ids=["token", "certificate", "proxy"]
+)
+def test_a_replica_that_has_lost_the_cluster_for_long_issues_nothing_by_what_it_knew(
+    caller: Caller, wanted: str
+) -> None:
+    known, behind = population(*PODS, **ACCOUNTS), 0.0
+    known.behind = lambda: behind
+    asked = replace(ASKED, impersonated=wanted)
+    behind = LONGEST_BEHIND
+    assert identity(asked, caller, known) == WEB.uri
+    behind += 1
+    assert refused(asked, caller, known) == (Code.UNAVAILABLE, "ClusterNotFollowed")
+
+
 def test_without_the_door_nobody_is_served() -> None:
     assert refused(ASKED, TOKEN, mesh=MeshConfiguration()) == (Code.UNAVAILABLE, "DoorClosed")
 
@@ -129,7 +149,7 @@ def test_without_the_door_nobody_is_served() -> None:
 )
 def test_a_life_is_as_asked_and_no_longer_than_the_meshs(seconds: int, most: int, given_: int) -> None:
     mesh = MeshConfiguration(authority=MESH.authority, certificate=Life(lifetime_seconds=most))
-    found = verdict(replace(ASKED, seconds=seconds), TOKEN, KNOWN, mesh)
+    found = verdict(replace(ASKED, seconds=seconds), TOKEN, KNOWN, mesh, NOW)
     assert isinstance(found, Sign)
     assert found.lifetime == timedelta(seconds=given_)
 
@@ -143,7 +163,7 @@ def test_a_life_is_as_asked_and_no_longer_than_the_meshs(seconds: int, most: int
     ],
 )
 def test_what_is_wrong_with_the_request_is_said_in_words(asked: Asked, reason: str) -> None:
-    found = verdict(asked, TOKEN, KNOWN, MESH)
+    found = verdict(asked, TOKEN, KNOWN, MESH, NOW)
     assert isinstance(found, Refuse)
     assert (found.code, found.reason) == (Code.INVALID_ARGUMENT, reason)
     assert "allowed" in found.message
@@ -165,7 +185,7 @@ callers = st.builds(PodToken, words, words, uids, st.sampled_from(["web-1", "ztu
 def test_every_identity_that_is_given_is_the_callers_own_or_of_a_pod_on_the_proxys_node(
     caller: Caller, wanted: str
 ) -> None:
-    found = verdict(replace(ASKED, impersonated=wanted), caller, KNOWN, MESH)
+    found = verdict(replace(ASKED, impersonated=wanted), caller, KNOWN, MESH, NOW)
     if isinstance(found, Refuse):
         return
     assert isinstance(found.contents, WorkloadLeaf)

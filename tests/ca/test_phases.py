@@ -57,6 +57,23 @@ def test_what_is_no_record_counts_as_none_and_what_is_no_wish_is_said_to_be(text
     assert isinstance(wish_of(secret), Garbled)
 
 
+@pytest.mark.parametrize(
+    "phase",
+    [
+        '{"phase":"settling","next":"ab","settle":"PT0S","since":"2026-03-01T12:00:00"}',
+        '{"phase":"renewing","retiring":"ab","since":"2026-03-01T12:00:00"}',
+        '{"phase":"settling","next":"ab","settle":"P2999999D","since":"2026-03-01T12:00:00Z"}',
+        '{"phase":"announced","next":"ab","settle":"P2999999D"}',
+        '{"phase":"preparing","settle":"P2999999D"}',
+    ],
+)
+def test_a_moment_of_no_time_zone_and_a_wait_of_ages_are_no_record_with_which_one_could_reckon(phase: str) -> None:
+    secret: Any = {"metadata": {"annotations": {"proa.dev/rotation": f'{{"phase":{phase}}}'}}}
+    assert record_of(secret) == Record()
+    longest: Any = {"metadata": {"annotations": {"proa.dev/rotation": '{"longest":"P2999999D"}'}}}
+    assert record_of(longest) == Record()
+
+
 @pytest.mark.parametrize("secret", [None, {}, {"metadata": None}, {"metadata": {"annotations": None}}])
 def test_a_secret_without_annotations_has_neither(secret: Any) -> None:
     assert (record_of(secret), wish_of(secret)) == (Record(), None)

@@ -216,6 +216,14 @@ def test_a_wish_that_is_none_is_taken_off(cluster: Cluster) -> None:
     assert cluster.phase == "resting"
 
 
+def test_a_wait_beyond_the_last_year_there_is_ends_no_leader_and_is_declined(cluster: Cluster) -> None:
+    cluster.annotate({"proa.dev/rotate": '{"wish":"start","settle":"P2999999D"}'})
+    for _ in range(3):
+        cluster.look()
+        cluster.publish()
+    assert (cluster.phase, cluster.asked) == ("resting", None)
+
+
 def test_a_root_whose_key_is_offline_is_not_rotated_behind_its_owners_back(cluster: Cluster) -> None:
     del cluster.etcd.objects["/api/v1/namespaces/proa-system/secrets/proa-ca-root"]
     before = cluster.material

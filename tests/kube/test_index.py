@@ -138,10 +138,13 @@ async def test_while_the_api_server_is_away_the_last_that_was_known_stays_and_th
         await api_server.stop()
         await reached(lambda: isinstance(index.problem, Unreachable) and "refused" in str(index.problem))
         assert index.get("shop", "a") == "one"
+        before = index.behind
+        await reached(lambda: index.behind > before)
         assert index.synced.is_set()
         await api_server.put(f"{SHOP}/a", data="two")
         await api_server.start()
         await reached(lambda: index.get("shop", "a") == "two" and index.problem is None)
+        assert index.behind == 0
 
 
 async def test_an_api_server_that_is_overloaded_is_left_alone_for_as_long_as_it_asks(

@@ -86,6 +86,8 @@ class Cluster(Requests):
         self.reviewing.set()
         self.failing: int | None = None
         """Status of the answer to reviews."""
+        self.forbidden = ""
+        """A path that nobody may read."""
         self._made: dict[str, dict[str, Any]] = {}
 
     async def pod(self, name: str, account: str = "web", node: str = "node-1", **more: str) -> None:
@@ -121,6 +123,8 @@ class Cluster(Requests):
         return token
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path == self.forbidden:
+            return web.json_response({"kind": "Status", "code": 403, "reason": "Forbidden"}, status=403)
         if request.path == REVIEWS:
             return await self._review((await request.json())["spec"])
         if request.query.get("fieldSelector", "").startswith("status.phase"):
