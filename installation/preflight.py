@@ -153,10 +153,11 @@ PREFLIGHT: Final = (
     Check(
         "kernel_too_old",
         f"every Linux node's kernel is {LEAST_KERNEL} or newer",
-        Severity.PROBLEM,
-        "proa-init needs nat chains in nftables' inet tables. Injected pods fail in their init container there.",
-        f"upgrade the node's system, or keep injected pods off it (a taint, or nodeSelector); Linux {LEAST_KERNEL}"
-        " or newer is needed",
+        Severity.WARNING,
+        "nftables' inet tables have no nat chains there: proa-init goes by iptables instead, which was tried on newer"
+        " kernels alone.",
+        f"upgrade the node's system to Linux {LEAST_KERNEL} or newer, or keep injected pods off it (a taint, or"
+        " nodeSelector)",
         _kernels,
         lambda survey: (survey.nodes,),
     ),
