@@ -20,7 +20,7 @@ from ca.istio.issuance import Call
 from ca.istio.messages import METHOD, SERVICE
 from ca.istio.serving import Credential
 from ca.istio.verdict import Code, Refuse
-from proa.errors import ProaError
+from proa.errors import Invalid, ProaError
 
 Answer: TypeAlias = Callable[[Call], Awaitable[bytes | Refuse]]
 Credentials: TypeAlias = Callable[[], Credential]
@@ -75,12 +75,28 @@ class Server:
         # As a stream of one message, so that the time for it can be bounded: on the wire it is the same.
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(self._called)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
-        self.bound = tuple(
-            self._server.add_secure_port(address, _tls(credentials, demanding=demanding))
-            for address, demanding in ((addresses.tokens, False), (addresses.certificates, True))
-        )
+        self._credentials, self._addresses = credentials, addresses
+        self.bound: tuple[int, ...] = ()
+
+    def _bound(self, address: str, credentials: grpc.ServerCredentials) -> int:
+        try:
+            return self._server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            # The library's word for every failure to listen; it logs the kernel's.
+            raise Invalid("the address", f"{address}, which is taken or is none of this pod's", "a free one") from error
 
     async def open(self) -> None:
+        """Raises ProaError if it cannot listen, or has no certificate to show."""
+        try:
+            self.bound = tuple(
+                self._bound(address, _tls(self._credentials, demanding=demanding))
+                for address, demanding in ((self._addresses.tokens, False), (self._addresses.certificates, True))
+            )
+        except ProaError:
+            # The one port is bound, and none but a server that ran gives it back.
+            await self._server.start()
+            await self._server.stop(None)
+            raise
         await self._server.start()
 
     async def close(self) -> None:
