@@ -121,7 +121,7 @@ def _proofs(certificate: x509.Certificate) -> Iterator[str]:
         basic = extension(certificate, x509.BasicConstraints)
         depth = basic.value.path_length if basic else None
         yield f"may sign other certificates, {_below(depth)}"
-        yield from (f"signs for the trust domain {uri.removeprefix('spiffe://')}" for uri in uris(certificate))
+        yield from (f"signs for the trust domain {_line(uri.removeprefix('spiffe://'))}" for uri in uris(certificate))
     else:
         yield from (f"whoever holds its key is {shown(name)}" for name in listed)
         yield _roles(certificate)
@@ -146,13 +146,18 @@ def _roles(certificate: x509.Certificate) -> str:
 
 def _facts(certificate: x509.Certificate) -> dict[str, str]:
     return {
-        "subject": certificate.subject.rfc4514_string(NAMES) or "-",
-        "issuer": certificate.issuer.rfc4514_string(NAMES) or "-",
+        "subject": _line(certificate.subject.rfc4514_string(NAMES)) or "-",
+        "issuer": _line(certificate.issuer.rfc4514_string(NAMES)) or "-",
         "serial": f"{certificate.serial_number:x}",
         "valid": str(validity(certificate)),
         "key": key_kind(certificate),
         "sha256": fingerprint(certificate),
     }
+
+
+def _line(text: str) -> str:
+    """*text* of a certificate's: who made it must not write lines of ours, nor talk to the terminal."""
+    return text if text.isprintable() else shown(text)
 
 
 def key_kind(certificate: x509.Certificate) -> str:
@@ -185,7 +190,7 @@ def _chain_problems(chain: tuple[x509.Certificate, ...], roots: Roots | None, no
         return
     for lower, upper in zip(chain, above, strict=False):
         if not issued_by(lower, upper):
-            yield f"the next certificate did not issue it: it names {lower.issuer.rfc4514_string() or 'nobody'}"
+            yield f"the next certificate did not issue it: it names {_line(lower.issuer.rfc4514_string()) or 'nobody'}"
             return
     if any(each.subject == each.issuer for each in above):
         yield "a root stands in the chain; roots belong to the bundle that peers trust"

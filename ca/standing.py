@@ -23,7 +23,9 @@ class Standing:
 
 async def standing(client: Client) -> Standing:
     """Raises ProaError: where the API server does, and where a Secret does not hold what it should."""
-    secret = await client.get(SECRETS, ISSUER_SECRET, SYSTEM_NAMESPACE)
-    roots, published = await root_secret(client), await published_now(client)
+    # The keys first: whoever stands still after that finds them changed when it would remove one. The other way round,
+    # a leader of former times removed the key of the root that issues by now, for what it had read of the phase.
+    roots = await root_secret(client)
+    secret, published = await client.get(SECRETS, ISSUER_SECRET, SYSTEM_NAMESPACE), await published_now(client)
     keys = () if roots is None else root_certificates(roots)
     return Standing(secret, roots, Found(stored_material(secret), record_of(secret), wish_of(secret), keys, published))

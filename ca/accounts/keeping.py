@@ -125,7 +125,7 @@ class Keeping:
         if authority is None or not self._namespaces.get("", namespace):
             return
         found = await self._around.client.list(SECRETS, namespace, OURS)
-        accounts = tuple(Account(name, uid) for name, uid in sorted(self._accounts[namespace].items()))
+        accounts = tuple(Account(name, uid) for name, uid in sorted(self._accounts.get(namespace, {}).items()))
         domain, vocabulary = TrustDomain(self._mesh.trust_domain), self._mesh.vocabulary
         state = State(namespace, accounts, tuple(map(kept, found)), domain, vocabulary, authority.roots)
         steps = secrets_due(state, self._around.clock())
@@ -186,6 +186,9 @@ class Keeping:
     def _account_changed(self, key: Key, uid: str | None) -> None:
         if uid is None:
             self._accounts[key.namespace].pop(key.name, None)
+            if not self._accounts[key.namespace]:
+                # Namespaces come and go.
+                del self._accounts[key.namespace]
             return
         self._accounts[key.namespace][key.name] = uid
         self._soon(Key("", key.namespace))

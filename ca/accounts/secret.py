@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ca.certificates import Chain, PrivateKey, Validity, extension, validity
 from kube.calls import Selectors
 from kube.resources import Object
+from proa.errors import Invalid
 from proa.json import Json
 from proa.mesh import Vocabulary
 from proa.names import AUTHORITY, PREFIX
@@ -127,13 +128,13 @@ def _content(data: Mapping[str, Json]) -> Content:
         certificates = x509.load_pem_x509_certificates(_decoded(data, CHAIN))
         key, roots = load_pem_private_key(_decoded(data, KEY), None), _decoded(data, ROOTS).decode("ascii")
         leaf = certificates[0]
-        names = extension(leaf, x509.SubjectAlternativeName)
+        names, lived = extension(leaf, x509.SubjectAlternativeName), validity(leaf)
         if key.public_key() != leaf.public_key():
             return Spoilt()
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion):
+    except (Invalid, ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion):
         return Spoilt()
     uris = names.value.get_values_for_type(x509.UniformResourceIdentifier) if names else []
-    return Held(tuple(uris), leaf.serial_number, validity(leaf), certificates[-1], roots)
+    return Held(tuple(uris), leaf.serial_number, lived, certificates[-1], roots)
 
 
 def _encoded(text: str) -> str:

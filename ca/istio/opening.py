@@ -37,6 +37,7 @@ class Opening:
         self._pods.subscribe(self._population.pod_changed)
         self._accounts.subscribe(self._population.account_changed)
         self._shown: Credential | None = None
+        self._problem = ""
         reviews, quota = Reviews(around.client, around.clock), Quota(rates)
         self._issuance = Issuance(
             around.material, around.configuration, reviews, self._population, quota, around.metrics
@@ -51,7 +52,7 @@ class Opening:
                 return f"the door of Istio's protocol has not read the {name} yet{_because(index)}"
         if self._behind() > LONGEST_BEHIND:
             return f"the door of Istio's protocol has lost the cluster{_because(self._pods)}"
-        return "" if self.bound else "the door of Istio's protocol is not open yet"
+        return "" if self.bound else f"the door of Istio's protocol is not open yet{self._problem}"
 
     def _behind(self) -> float:
         return max(self._pods.behind, self._accounts.behind, self._around.material.behind)
@@ -80,13 +81,14 @@ class Opening:
             if self._around.material.authority is None:
                 await waited(closing, self._issuers)
                 continue
+            server = Server(self._issuance.answer, self._credential, self._addresses)
             try:
-                server = Server(self._issuance.answer, self._credential, self._addresses)
+                await server.open()
             except ProaError as error:
+                self._problem = f": {error}"
                 _LOG.warning("door of Istio's protocol not open", error=str(error), code=error.code)
                 await waited(closing, self._issuers, _AGAIN)
             else:
-                await server.open()
                 return server
         return None
 

@@ -20,7 +20,7 @@ from ca.istio.issuance import Call
 from ca.istio.messages import METHOD, SERVICE
 from ca.istio.serving import Credential
 from ca.istio.verdict import Code, Refuse
-from proa.errors import ProaError
+from proa.errors import Invalid, ProaError
 
 Answer: TypeAlias = Callable[[Call], Awaitable[bytes | Refuse]]
 Credentials: TypeAlias = Callable[[], Credential]
@@ -30,11 +30,15 @@ LARGEST_MESSAGE: Final = 32 * 1024
 """Bytes: twice the largest request of `csr`."""
 LARGEST_HEADERS: Final = 32 * 1024
 """Bytes: twice the longest of `token`."""
-CONNECTIONS: Final = 4096
-CALLS: Final = 1024
+CONNECTIONS: Final = 512
+"""At each port. One takes 50 KiB, a call 20 and its headers: with all that is allowed here the process had 180 MiB, of
+the 256 that its pod may have (measured on grpcio 1.85, by a client that sends no request)."""
+CALLS: Final = 512
 """Under way at once; what is beyond is put off with RESOURCE_EXHAUSTED."""
-OPEN: Final = 8 * CALLS
+OPEN: Final = 2 * CALLS
 """The same with those whose request is not there yet."""
+STREAMS: Final = 16
+"""Calls of one connection at once; its client keeps what is beyond until one of them is answered."""
 _BUSY: Final = Refuse(Code.RESOURCE_EXHAUSTED, "Busy", "too many calls at once", 1.0)
 _GRACE: Final = 5.0
 _LIMITS: Final = (
@@ -42,8 +46,9 @@ _LIMITS: Final = (
     ("grpc.max_metadata_size", LARGEST_HEADERS),
     ("grpc.absolute_max_metadata_size", LARGEST_HEADERS),
     ("grpc.max_allowed_incoming_connections", CONNECTIONS),
-    ("grpc.max_concurrent_streams", 64),
-    ("grpc.max_connection_idle_ms", 300_000),
+    ("grpc.max_concurrent_streams", STREAMS),
+    # An agent asks once in hours: its connection is not to keep the next one out.
+    ("grpc.max_connection_idle_ms", 5_000),
     # Clients spread over the replicas again; the library varies it by a tenth.
     ("grpc.max_connection_age_ms", 1_800_000),
     ("grpc.max_connection_age_grace_ms", 10_000),
@@ -75,12 +80,28 @@ class Server:
         # As a stream of one message, so that the time for it can be bounded: on the wire it is the same.
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(self._called)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
-        self.bound = tuple(
-            self._server.add_secure_port(address, _tls(credentials, demanding=demanding))
-            for address, demanding in ((addresses.tokens, False), (addresses.certificates, True))
-        )
+        self._credentials, self._addresses = credentials, addresses
+        self.bound: tuple[int, ...] = ()
+
+    def _bound(self, address: str, credentials: grpc.ServerCredentials) -> int:
+        try:
+            return self._server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            # The library's word for every failure to listen; it logs the kernel's.
+            raise Invalid("the address", f"{address}, which is taken or is none of this pod's", "a free one") from error
 
     async def open(self) -> None:
+        """Raises ProaError if it cannot listen, or has no certificate to show."""
+        try:
+            self.bound = tuple(
+                self._bound(address, _tls(self._credentials, demanding=demanding))
+                for address, demanding in ((self._addresses.tokens, False), (self._addresses.certificates, True))
+            )
+        except ProaError:
+            # The one port is bound, and none but a server that ran gives it back.
+            await self._server.start()
+            await self._server.stop(None)
+            raise
         await self._server.start()
 
     async def close(self) -> None:

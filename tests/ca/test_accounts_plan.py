@@ -1,15 +1,19 @@
 """Which Secrets are due, by what stands in them: the plan alone."""
 
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ca.accounts.plan import Make, Renew, State, Step, Tell, asks, renewal_at, secrets_due
 from ca.accounts.secret import (
+    CHAIN,
     NAMINGS,
     Account,
     Held,
@@ -21,6 +25,7 @@ from ca.accounts.secret import (
     new_secret,
 )
 from ca.authority import CertificateAuthority, new_root
+from ca.certificates import pem
 from ca.csr import stub_request
 from ca.profile import WorkloadLeaf
 from ca.randomness import new_key
@@ -98,6 +103,21 @@ def test_what_is_not_this_accounts_is_renewed_and_says_why(authority: Certificat
     other = stored(authority)
     other["data"]["key.pem"] = stored(authority)["data"]["key.pem"]
     assert reason(authority, kept(other), now) == "Spoilt", "the key is another one's"
+
+
+def test_a_certificate_that_ends_before_it_begins_is_spoilt_and_hides_no_other_account(
+    authority: CertificateAuthority, clock: Any
+) -> None:
+    secret = stored(authority)
+    leaf = x509.load_pem_x509_certificate(b64decode(secret["data"][CHAIN]))
+    begin, end = (
+        f"{moment:%y%m%d%H%M%SZ}".encode() for moment in (leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+    )
+    utc_time = b"\x17\x0d"
+    turned = leaf.public_bytes(Encoding.DER).replace(begin + utc_time + end, end + utc_time + begin)
+    content = pem(x509.load_der_x509_certificate(turned)).encode()
+    secret["data"][CHAIN] = b64encode(content).decode()
+    assert reason(authority, kept(secret), clock()) == "Spoilt"
 
 
 def test_when_its_root_is_gone_it_is_renewed_and_when_roots_are_added_they_are_told(

@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +18,7 @@ from ca.certificates import Chain, pem
 from ca.csr import stub_request
 from ca.examination import Bundle, Finding, Roots, bundle, examined
 from ca.profile import ServingLeaf, WorkloadLeaf
+from ca.randomness import new_key
 from proa.errors import Invalid
 from proa.identity import TrustDomain, WorkloadIdentity
 
@@ -47,6 +51,19 @@ def test_a_good_chain_is_told_from_leaf_to_intermediate_without_a_problem(
         "signs for the trust domain cluster.local",
     )
     assert leaf.problems == intermediate.problems == ()
+
+
+def test_who_made_a_certificate_writes_no_line_of_what_is_said_about_it(clock: Any) -> None:
+    key, mean = new_key(), "\x1b[2J\nok A peer that trusts the roots takes it."
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, mean)])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, clock(), clock() + HOUR)
+    hostile, uri = builder.sign(key, SHA256()), x509.UniformResourceIdentifier("spiffe://a\x1b[2Jb")
+    issues = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    other = issues.add_extension(x509.SubjectAlternativeName([uri]), critical=False).sign(new_key(), SHA256())
+    found = seen(pem(hostile, other), None, clock())
+    said = [text for each in found for text in (each.what, *each.proves, *each.facts.values(), *each.problems)]
+    assert all(text.isprintable() for text in said)
+    assert any("ok A peer" in text for text in said)
 
 
 def test_a_root_is_one(authority: CertificateAuthority, clock: Any) -> None:

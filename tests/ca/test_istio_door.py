@@ -1,6 +1,7 @@
 """Istio's own client, over TLS, against the door: who gets a certificate, and with what words others do not."""
 
 import asyncio
+import socket
 import subprocess
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -18,6 +19,7 @@ from structlog.testing import capture_logs
 from ca.authority import self_signed_authority
 from ca.certificates import Validity, pem
 from ca.csr import stub_request
+from ca.istio.door import Addresses
 from ca.istio.limits import Rate
 from ca.istio.quota import Rates
 from ca.profile import Terms, WorkloadLeaf, leaf_builder
@@ -26,6 +28,7 @@ from proa.clock import system_clock
 from proa.identity import TrustDomain, parsed_identity
 from support.door import until
 from support.istio import OPEN, Cluster, Credential, Running, leaf_of, open_door, opened, pem_request, private
+from support.reaching import reached
 
 IDENTITY = "spiffe://cluster.local/ns/shop/sa/web"
 CONFIGURATION = "/api/v1/namespaces/proa-system/configmaps/proa"
@@ -393,6 +396,22 @@ async def test_a_door_that_may_not_read_what_it_needs_says_so(cluster: Cluster, 
     async with open_door(client) as running:
         await until(lambda: "403" in running.door.unready)
         assert running.door.unready.startswith("the door of Istio's protocol has not read the pods yet: ")
+
+
+async def test_a_port_that_is_taken_ends_no_authority_and_the_door_opens_when_it_is_free(
+    cluster: Cluster, client: Client
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            other = free.getsockname()[1]
+        addresses = Addresses(f"127.0.0.1:{other}", f"127.0.0.1:{port}")
+        async with open_door(client, addresses=addresses) as running:
+            await until(lambda: f"127.0.0.1:{port}, which is taken" in running.door.unready)
+            taken.close()
+            await reached(lambda: running.door.bound == (other, port), 20)
+            async with running.agent() as agent:
+                assert await agent.asked(pem_request(), cluster.token("web-1"))
 
 
 async def test_each_decision_is_one_line_without_a_token_or_a_key(cluster: Cluster, running: Running) -> None:

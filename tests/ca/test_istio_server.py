@@ -15,7 +15,7 @@ import pytest
 
 from ca.authority import CertificateAuthority, self_signed_authority
 from ca.istio.issuance import Call
-from ca.istio.server import CALLS, Patience, Server, peer_address
+from ca.istio.server import CALLS, STREAMS, Patience, Server, peer_address
 from ca.istio.serving import NAMES, Credential, credential
 from ca.istio.verdict import Code, Refuse
 from ca.profile import DEFAULT_LEAF
@@ -152,7 +152,7 @@ async def test_a_refusal_says_when_to_come_again() -> None:
 
 
 async def test_calls_beyond_what_it_holds_are_put_off_at_once_and_the_others_are_answered() -> None:
-    """Over many connections, as one may hold 64 calls alone."""
+    """Over many connections, as one may hold some calls alone."""
     free, under_way = asyncio.Event(), 0
 
     async def waiting(call: Call) -> bytes:
@@ -162,15 +162,15 @@ async def test_calls_beyond_what_it_holds_are_put_off_at_once_and_the_others_are
         return call.message
 
     async with serving(waiting, Patience()) as (shown, port):
-        channels = [opened(shown, port) for _ in range(CALLS // 64 + 1)]
-        calls = [one.unary_unary(METHOD)(b"x") for one in channels for _ in range(64)]
+        channels = [opened(shown, port) for _ in range(CALLS // STREAMS + 1)]
+        calls = [one.unary_unary(METHOD)(b"x") for one in channels for _ in range(STREAMS)]
         await until(lambda: under_way + sum(call.done() for call in calls) == len(calls))
         free.set()
         found = await asyncio.gather(*calls, return_exceptions=True)
         for one in channels:
             await one.close()
     codes = [each.code() for each in found if isinstance(each, grpc.aio.AioRpcError)]
-    assert codes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 64
+    assert codes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * STREAMS
     assert found.count(b"x") == CALLS
 
 

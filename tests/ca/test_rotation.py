@@ -326,6 +326,28 @@ def test_three_that_lead_at_once_make_one_rotation(cluster: Cluster) -> None:
     assert cluster.material.roots == cluster.keys != (old,)
 
 
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
+def test_who_led_and_stands_still_between_two_calls_removes_no_key_of_a_root_that_issues(
+    cluster: Cluster, call: int
+) -> None:
+    cluster.wish(Start())
+    phases_to(cluster, "settling")
+    cluster.wish(Abort())
+    assert not cluster.dies_before(1)
+    assert (cluster.phase, len(cluster.keys)) == ("resting", 2)
+
+    def meanwhile() -> None:
+        cluster.publish()
+        cluster.look()
+        cluster.wish(Start())
+        phases_to(cluster, "renewing")
+
+    cluster.stalls(call, meanwhile)
+    assert cluster.phase == "renewing"
+    assert cluster.material.root in cluster.keys
+    until_it_rests(cluster)
+
+
 @pytest.mark.parametrize("when", ["dies_before", "dies_after"])
 def test_a_leader_that_dies_at_each_write_in_turn_is_carried_on_from(when: str) -> None:
     cluster = Cluster()

@@ -231,12 +231,14 @@ def leaf_of(chain: list[str]) -> Any:
 
 
 @asynccontextmanager
-async def open_door(client: Client, rates: Rates | None = None, clock: Clock = system_clock) -> AsyncIterator[Running]:
+async def open_door(
+    client: Client, rates: Rates | None = None, clock: Clock = system_clock, addresses: Addresses = LOCAL
+) -> AsyncIterator[Running]:
     metrics, stopping = Metrics(), asyncio.Event()
     configuration = LiveConfiguration(client, "proa", metrics.registry)
     material = LiveMaterial(client, configuration, clock, metrics, Reports(client, clock))
     around = Surroundings(client, material, configuration, clock, IstioMetrics(metrics.registry))
-    door = IstioDoor(around, LOCAL, rates)
+    door = IstioDoor(around, addresses, rates)
     async with asyncio.TaskGroup() as group:
         for part in (configuration.service, material.service, door.service):
             group.create_task(part(stopping))

@@ -4,7 +4,7 @@ Only the API server's store is a stand-in; what writes to it is the product.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from ca.reports import Reports
 from ca.rotating import Rotating
 from ca.stored import root_certificates, stored_material
 from ca.trust import TRUST_BUNDLE_NAME, trust_bundle, trusted_roots
+from kube.calls import Answer, Call
 from kube.client import Client
 from kube.resources import CLUSTER_TRUST_BUNDLES, SECRETS
 from proa.errors import ProaError
@@ -45,6 +46,21 @@ class Pod:
 
     chain: Chain
     trusted: tuple[x509.Certificate, ...]
+
+
+class _Stalled:
+    """A wire that answers nothing while *meanwhile* runs."""
+
+    def __init__(self, etcd: Etcd, call: int, meanwhile: Callable[[], None]) -> None:
+        self._etcd, self._left, self._meanwhile = etcd, call, meanwhile
+        self.address, self.lines = etcd.address, etcd.lines
+
+    async def send(self, call: Call) -> Answer:
+        self._left -= 1
+        if self._left == 0:
+            # In a thread, as it runs loops of its own.
+            await asyncio.to_thread(self._meanwhile)
+        return await self._etcd.send(call)
 
 
 @dataclass
@@ -137,6 +153,12 @@ class Cluster:
         """A configuration wakes the leader, who notes a longer life before anything else."""
         self.life = life
         self.look()
+
+    def stalls(self, call: int, meanwhile: Callable[[], None]) -> None:
+        """A leader that stands still before its call of that number, while *meanwhile* others lead."""
+        client = Client(_Stalled(self.etcd, call, meanwhile))
+        rotating = Rotating(client, self.clock, Metrics(), Reports(client, self.clock))
+        self._lived(rotating.look(self.mesh))
 
     def race(self, leaders: int) -> None:
         """As many at once as no election would let."""
