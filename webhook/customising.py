@@ -164,13 +164,15 @@ def _of_the_pod(template: PartialPod, pod: _Object) -> Json:
         spec[listed] = [*_expanded(spec[listed], [str(item["name"]) for item in items_of(pod, listed)])]
         if not spec[listed]:
             del spec[listed]
-    return {"metadata": template.metadata, "spec": spec}
+    # What is empty would make a member that was not there.
+    return {key: value for key, value in (("metadata", template.metadata), ("spec", spec)) if value}
 
 
 def _expanded(partials: Sequence[_Object], present: Sequence[str]) -> Iterator[_Object]:
     for partial in partials:
         if partial["name"] == EVERY:
-            yield from ({**partial, "name": name} for name in present)
+            gone = [each["name"] for each in partials if each.get(PATCH) == DELETE]
+            yield from ({**partial, "name": name} for name in present if name not in gone)
     yield from (partial for partial in partials if partial["name"] not in (EVERY, *OWN))
 
 
