@@ -44,14 +44,9 @@ def container_problems(partial: Mapping[str, Any], field: str) -> Iterator[Inval
         yield from _own_problems(str(partial["name"]), partial, field)
 
 
-_OF_AN_INIT: Final = (
-    "name",
-    "image",
-    "imagePullPolicy",
-    "resources",
-    "terminationMessagePath",
-    "terminationMessagePolicy",
-)
+_OF_AN_INIT: Final = ("name", "image", "imagePullPolicy", "resources", "terminationMessagePolicy")
+_DEFAULTS_OF_AN_INIT: Final = {"image": AUTO, "terminationMessagePath": "/dev/termination-log"}
+"""Of these nothing else: a file over one of the image's programs, for instance."""
 _ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -60,10 +55,10 @@ def author_problems(partial: Mapping[str, Any], field: str) -> Iterator[Invalid]
     if partial.get("name") != names.INIT_CONTAINER:
         return
     allowed = f"image: {AUTO} and resources: a pod's author does not program its interception"
-    if partial.get("image", AUTO) != AUTO:
-        yield Invalid(f"{field}.image", shown(partial["image"]), allowed)
-    for key in (key for key in partial if key not in (*_OF_AN_INIT, *_FIXED, "volumeMounts")):
-        yield Invalid(f"{field}.{key}", shown(partial[key]), allowed)
+    for key, value in partial.items():
+        known = key in (*_OF_AN_INIT, *_FIXED, "volumeMounts")
+        if value != _DEFAULTS_OF_AN_INIT.get(key, value if known else None):
+            yield Invalid(f"{field}.{key}", shown(value), allowed)
     for index, mount in enumerate(mappings(partial.get("volumeMounts"))):
         # The API server has given it to every container, before anybody was asked.
         if mount.get("mountPath") != _ACCOUNT:

@@ -16,7 +16,7 @@ from proa.merging import CONTAINER, POD
 from proa.mesh import MeshConfiguration, Vocabulary
 from proa.overlay import DELETE, PATCH, overlay
 from proa.partial import EVERY, LISTS, PartialPod
-from proa.protected import OWN
+from proa.protected import AUTO, OWN
 from webhook.authored import authored, items_of, without
 from webhook.decoding import converted
 from webhook.difference import Difference, difference, edits
@@ -180,7 +180,7 @@ def _of_the_sidecar(template: PartialPod) -> Iterator[tuple[str, _Object]]:
     for listed in LISTS:
         for partial in template.spec.get(listed) or ():
             if partial["name"] in OWN:
-                yield partial["name"], partial
+                yield partial["name"], {key: each for key, each in partial.items() if (key, each) != ("image", AUTO)}
 
 
 def _lay(laid: dict[str, list[_Object] | None], name: str, partial: _Object) -> None:
