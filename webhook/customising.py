@@ -24,7 +24,6 @@ from webhook.operations import Operation
 from webhook.pod import Pod
 from webhook.sidecar import Sidecar, digest
 
-ISTIO_TEMPLATES: Final = "inject.istio.io/templates"
 _HANDLERS: Final = ("exec", "grpc", "httpGet", "tcpSocket")
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _MOST: Final = 16
@@ -63,7 +62,7 @@ def is_customised(pod: Pod, configuration: MeshConfiguration) -> bool:
     annotations = pod.annotations.values
     if configuration.default_templates or names.TEMPLATES in annotations:
         return True
-    if ISTIO_TEMPLATES in annotations and configuration.vocabulary is Vocabulary.ISTIO:
+    if names.ISTIO_TEMPLATES in annotations and configuration.vocabulary is Vocabulary.ISTIO:
         return True
     # Every pod comes here: a generator would take it longer than the loop.
     for each in (*pod.spec.containers, *(pod.spec.init_containers or ())):  # noqa: SIM110
@@ -145,7 +144,7 @@ def view(pod: _Object) -> Pod:
 def _chosen(annotations: Mapping[str, str], configuration: MeshConfiguration) -> tuple[PartialPod, ...]:
     key = names.TEMPLATES
     if key not in annotations and configuration.vocabulary is Vocabulary.ISTIO:
-        key = ISTIO_TEMPLATES
+        key = names.ISTIO_TEMPLATES
     text = annotations.get(key)
     known = configuration.known_templates
     if text is None:
