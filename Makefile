@@ -35,7 +35,7 @@ types:
 	$(BIN)/pyright --project pyproject.toml
 
 unit:
-	$(BIN)/pytest --ignore=tests/cluster_suite
+	$(BIN)/pytest --ignore=tests/cluster_suite --numprocesses=2 --dist=loadfile
 
 cluster-suite: # On the cluster that is up, or on one that is started and taken down
 	$(BIN)/pytest tests/cluster_suite --durations=10 --numprocesses=3 --dist=loadfile --no-loadscope-reorder

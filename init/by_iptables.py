@@ -86,13 +86,18 @@ class Iptables(Value):
 
     def _restore(self, family: int, script: str) -> None:
         if script:
-            _must(run(self._program(family, "restore"), "--noflush", "--wait", _WAIT, script=script))
+            _must(run(self._program(family, "restore"), "--noflush", "--wait", _WAIT, script=script, **_lock()))
 
     def _saved(self, family: int) -> Tables:
         return saved(_must(run(self._program(family, "save"))))
 
     def _program(self, family: int, verb: str) -> str:
         return f"{'ip6tables' if family == 6 else 'iptables'}{self.suffix}-{verb}"
+
+
+def _lock() -> dict[str, str]:
+    """In a pod /run is often read-only, and nobody else writes tables there: then no lock is held."""
+    return {} if os.access("/run", os.W_OK) else {"XTABLES_LOCKFILE": os.devnull}
 
 
 def _families() -> tuple[int, ...]:

@@ -60,7 +60,8 @@ class XtablesMissing(KernelRefused):
     may_work_otherwise: ClassVar[bool] = True
     remedy: ClassVar[str] = (
         "the node needs ip_tables or nf_tables with the tables nat, mangle and raw, and xt_owner, xt_REDIRECT, "
-        "xt_comment, xt_conntrack; for name servers xt_CT, for tproxy xt_TPROXY and xt_connmark; load them on the node"
+        "xt_comment, xt_conntrack; for name servers xt_CT, for tproxy xt_TPROXY and xt_connmark; load them on the "
+        "node. iptables-legacy takes CAP_NET_RAW beside CAP_NET_ADMIN"
     )
 
 

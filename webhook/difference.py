@@ -28,11 +28,14 @@ _Found: TypeAlias = "Json | UnsetType"
 
 
 def difference(before: dict[str, Json], after: dict[str, Json], merging: Merging = POD) -> Difference:
-    """What turns *after* into *before* by `undone`; empty where they are the same."""
+    """What turns *after* into *before* by `undone`; empty where they are the same.
+
+    In the order of the members' names: what is restored has its members in another order, and the same record.
+    """
     absent: list[str] = []
     was: dict[str, Json] = {}
     inside: dict[str, Difference] = {}
-    for key in [*after, *(key for key in before if key not in after)]:
+    for key in sorted(after.keys() | before.keys()):
         old, new, how = before.get(key, UNSET), after.get(key, UNSET), merging.get(key)
         if old is new:
             continue

@@ -11,6 +11,8 @@ from proa.mesh import mesh_configuration
 from support.kubectl import Kubectl
 from webhook.stream import injected
 
+pytestmark = pytest.mark.beside_others
+
 CONFIGURATION = """
 templates:
   debug:

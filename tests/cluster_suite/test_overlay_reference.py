@@ -14,6 +14,8 @@ from proa.overlay import bare, overlay
 from support.kubectl import Kubectl
 from support.partials import PARTIAL, WHOLE
 
+pytestmark = pytest.mark.beside_others
+
 POD_KIND = {"apiVersion": "v1", "kind": "Pod"}
 
 

@@ -13,6 +13,8 @@ from support.kubectl import GONE, PEER, Failed, Kubectl, eventually, pod, pod_sp
 from support.mesh import carries
 from support.second_webhook import second_webhook
 
+pytestmark = pytest.mark.beside_others
+
 LATER = {
     "name": "later",
     "image": PEER,

@@ -32,9 +32,10 @@ def test_the_file_is_the_one_that_the_environment_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "settings"
-    monkeypatch.setenv("PROA_INIT_FILE", str(file))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PROA_INIT_FILE", file.name)
     assert main(["--dry-run"]) == 2
-    assert f"PROA_INIT_FILE: found '{file}'" in capsys.readouterr().err
+    assert "PROA_INIT_FILE: found 'settings'" in capsys.readouterr().err
     file.write_text(FILE, encoding="utf-8")
     assert main(["--dry-run"]) == 0
     assert "elements = { 22 }" in capsys.readouterr().out

@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -11,25 +10,11 @@ from init.interception import Interception
 from init.listing import differences
 from init.nftables import table
 from init.rules import ruleset
+from support.places import Inside
 
 pytestmark = pytest.mark.netns
 
 FOREIGN = "table ip foreign { chain out { type filter hook output priority 0; policy accept; tcp dport 25 drop; }; }"
-
-
-class Done(Protocol):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Inside(Protocol):
-    """What the fixture `namespace` gives."""
-
-    def run(self, *command: str, check: bool = False, path: str = "") -> Done: ...
-    def init(self, *flags: str, path: str = "") -> Done: ...
-    def rules(self) -> str: ...
-    def ip(self, command: str) -> str: ...
 
 
 @pytest.fixture

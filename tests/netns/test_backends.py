@@ -4,29 +4,17 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
+
+from support.places import Inside
 
 pytestmark = pytest.mark.netns
 
 BACKENDS = ("nftables", "iptables", "iptables-legacy")
 FOREIGN = "*nat\n:THEIRS - [0:0]\n-A OUTPUT -j THEIRS\n-A THEIRS -p tcp --dport 25 -j RETURN\nCOMMIT\n"
 TPROXY = ("--inbound-mode=tproxy", "--dns=all", "--ipv6=drop", "--udp=reject")
-
-
-class Done(Protocol):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Inside(Protocol):
-    """What the fixture `namespace` gives."""
-
-    def run(self, *command: str, check: bool = False, path: str = "") -> Done: ...
-    def init(self, *flags: str, path: str = "") -> Done: ...
-    def ip(self, command: str) -> str: ...
 
 
 def state(namespace: Inside) -> Mapping[str, str]:
@@ -134,3 +122,35 @@ def test_a_dry_run_prints_what_would_be_told(namespace: Inside, backend: str) ->
     assert ("table inet proa {" in told) is (backend == "nftables")
     assert ("# ip6tables" in told) is (backend != "nftables")
     assert state(namespace) == before
+
+
+@pytest.mark.parametrize(
+    ("backend", "capabilities"),
+    [("nftables", "+net_admin"), ("iptables", "+net_admin"), ("iptables-legacy", "+net_admin,+net_raw")],
+)
+def test_the_capabilities_it_takes_are_the_ones_it_says_and_no_file_is_written(
+    namespace: Inside, proa_init: tuple[str, ...], backend: str, capabilities: str
+) -> None:
+    limited = f"setpriv --bounding-set=-all,{capabilities} --inh-caps=-all"
+    read_only = "mount -t tmpfs -o ro none /run; mount -t tmpfs -o ro none /var/tmp"
+    command = f"{read_only}; {limited} {' '.join(proa_init)} --backend={backend} --inbound-mode=tproxy"
+    done = namespace.run("unshare", "-m", "sh", "-c", command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert namespace.init(f"--backend={backend}", "--inbound-mode=tproxy", "--verify").returncode == 0
+
+
+def test_the_legacy_programs_say_that_they_take_another_capability(
+    namespace: Inside, proa_init: tuple[str, ...]
+) -> None:
+    command = ("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", *proa_init, "--backend=iptables-legacy")
+    done = namespace.run(*command)
+    assert done.returncode == 1
+    assert "CAP_NET_RAW" in done.stderr
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_kernel_with_ipv6_off_is_no_error(namespace: Inside, backend: str) -> None:
+    namespace.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", check=True)
+    for flags in (TPROXY, (*TPROXY, "--verify"), ("--remove",)):
+        done = namespace.init(f"--backend={backend}", *flags)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -9,39 +9,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
 
 from netns.cases import APP, POD, SERVICE
+from support.places import Done, Wired
 
 pytestmark = pytest.mark.netns
 
 PACKETS = Path(__file__).with_name("packets.py")
 USERNS = Path(__file__).with_name("userns.py")
-
-
-class Done(Protocol):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Inside(Protocol):
-    """A namespace."""
-
-    def run(self, *command: str, check: bool = False, path: str = "") -> Done: ...
-    def init(self, *flags: str, path: str = "") -> Done: ...
-
-
-class Wired(Protocol):
-    """What the fixture `network` gives."""
-
-    pod: Inside
-    peer: Inside
-
-    def configure(self, *flags: str) -> None: ...
-    def probe(self, place: str, ids: tuple[int, int], host: str, port: int) -> dict[str, Any]: ...
 
 
 def strayed(network: Wired) -> bool:

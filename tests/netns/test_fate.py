@@ -1,6 +1,6 @@
 """The model that decides what an interception means, and the kernel: one answer, for a sample of both."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,19 +11,11 @@ from init.interception import Interception
 from init.settings import described
 from netns.cases import BRIDGE, LOOPBACK, OTHER_SITE, PEER, PEER_ON_ETH1, POD, POD_ON_ETH1, RESOLVER, SERVICE, SITE
 from support.interceptions import interceptions
+from support.places import Wired
 
 pytestmark = pytest.mark.netns
 
 TCP_OF_POD, TCP_OF_PEER, UDP_OF_PEER = (8080, 8081, 9090, 15020), (22, 53, 80, 443, 3050, 5432), (22, 53, 443, 5000)
-
-
-class Wired(Protocol):
-    """What the fixture `network` gives."""
-
-    def configure(self, *flags: str) -> None: ...
-    def probe(
-        self, place: str, ids: tuple[int, int], host: str, port: int, *, udp: bool = False, short: bool = False
-    ) -> dict[str, Any]: ...
 
 
 @st.composite

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import pytest
+
+from support.places import Inside
 
 pytestmark = pytest.mark.netns
 
@@ -17,21 +18,6 @@ ALL = (
     "--udp=drop",
     "--exclude-outbound-cidrs=198.51.100.0/24",
 )
-
-
-class Done(Protocol):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Inside(Protocol):
-    """What the fixtures `namespace` and `pod` give."""
-
-    def run(self, *command: str, check: bool = False, path: str = "") -> Done: ...
-    def init(self, *flags: str, path: str = "") -> Done: ...
-    def rules(self) -> str: ...
-    def ip(self, command: str) -> str: ...
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

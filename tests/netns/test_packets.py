@@ -1,35 +1,14 @@
 """Real packets: who answers under which settings, and what it sees of the client and of the address it dialled."""
 
-from typing import Any, Protocol
-
 import pytest
 
 from netns.cases import APP, DEFAULT, LOOPBACK, NOTHING, POD, REFUSED, SERVICE, TABLE, Case, D, Settings
+from support.places import Wired
 
 pytestmark = pytest.mark.netns
 
 BACKENDS = ("nftables", "iptables-legacy")
 MODES = ("redirect", "tproxy")
-
-
-class Wired(Protocol):
-    """What the fixture `network` gives."""
-
-    def configure(self, *flags: str) -> None: ...
-    def probe(
-        self,
-        place: str,
-        ids: tuple[int, int],
-        host: str,
-        port: int,
-        *,
-        source: str = "",
-        source_port: int = 0,
-        udp: bool = False,
-        mark: int = 0,
-        short: bool = False,
-    ) -> dict[str, Any]: ...
-    def captured(self, direction: str) -> int: ...
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from random import Random
 from typing import Any
 
 import jsonpatch
@@ -51,6 +52,26 @@ def test_any_json_becomes_any_other_and_comes_back(data: st.DataObject, any_json
     before, after = data.draw(wild | lists), data.draw(wild | lists)
     assert same(made(before, after), after)
     assert same(undone(through_json(difference(before, after)), after), before)
+
+
+@given(WHOLE, st.lists(PARTIAL, max_size=2), st.randoms(use_true_random=False))
+def test_a_record_is_the_same_whatever_the_order_of_members(before: Any, partials: list[Any], random: Random) -> None:
+    def shuffled(value: Any) -> Any:
+        if isinstance(value, list):
+            return [*map(shuffled, value)]
+        members = [*value.items()] if isinstance(value, dict) else None
+        if members is None:
+            return value
+        random.shuffle(members)
+        return {key: shuffled(each) for key, each in members}
+
+    def record(pod: Any) -> Any:
+        after = pod
+        for partial in partials:
+            after = overlay(after, partial)
+        return difference(pod, after)
+
+    assert same(record(before), record(shuffled(before)))
 
 
 @given(WHOLE)
