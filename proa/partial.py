@@ -25,7 +25,16 @@ EVERY: Final = "*"
 LISTS: Final = ("initContainers", "containers")
 _NAME: Final = re.compile(dns.LABEL)
 _RESERVED: Final = frozenset(
-    (names.INJECT, names.TEMPLATES, names.STATUS, names.BOOTSTRAP, names.LEAF, names.ROOTS, names.REVISION)
+    (
+        names.INJECT,
+        names.TEMPLATES,
+        names.ISTIO_TEMPLATES,
+        names.STATUS,
+        names.BOOTSTRAP,
+        names.LEAF,
+        names.ROOTS,
+        names.REVISION,
+    )
 )
 _REFUSED: Final = {
     "hostNetwork": "nothing: the node's traffic is not the pod's to intercept",

@@ -11,6 +11,7 @@ from proa import names
 from proa.errors import Invalid, shown
 from proa.json import Json
 from proa.overlay import DELETE, DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
+from proa.trees import same
 
 OWN: Final = (names.INIT_CONTAINER, names.PROXY_CONTAINER)
 VOLUMES: Final = (names.IDENTITY_VOLUME, names.BOOTSTRAP_VOLUME, names.DISCOVERY_VOLUME)
@@ -19,12 +20,13 @@ AUTO: Final = "auto"
 """The image of a user's own container that says: the one that Proa would take."""
 IDS: Final = {
     names.PROXY_CONTAINER: {"runAsUser": names.PROXY_UID, "runAsGroup": names.PROXY_GID},
-    names.INIT_CONTAINER: {"runAsUser": 0},
+    names.INIT_CONTAINER: {"runAsUser": 0, "runAsNonRoot": False},
 }
 """The proxy's packets are told from the app's by its ids; interception is programmed by root."""
 _FIXED: Final = ("command", "args", "restartPolicy", "stdin", "tty", RETAIN_KEYS)
 _VARIABLES: Final = ("POD_NAME", "POD_NAMESPACE", "SERVICE_ACCOUNT", "POD_IP")
 """Envoy's identity towards discovery is made of them."""
+_NET_ADMIN: Final = "NET_ADMIN"
 _DIRECTORIES: Final = (names.IDENTITY_DIRECTORY, names.BOOTSTRAP_DIRECTORY, names.DISCOVERY_DIRECTORY)
 _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     **dict.fromkeys(("image", "imagePullPolicy", "workingDir", "restartPolicy"), (str, "text")),
@@ -42,14 +44,9 @@ def container_problems(partial: Mapping[str, Any], field: str) -> Iterator[Inval
         yield from _own_problems(str(partial["name"]), partial, field)
 
 
-_OF_AN_INIT: Final = (
-    "name",
-    "image",
-    "imagePullPolicy",
-    "resources",
-    "terminationMessagePath",
-    "terminationMessagePolicy",
-)
+_OF_AN_INIT: Final = ("name", "image", "imagePullPolicy", "resources", "terminationMessagePolicy")
+_DEFAULTS_OF_AN_INIT: Final = {"image": AUTO, "terminationMessagePath": "/dev/termination-log"}
+"""Of these nothing else: a file over one of the image's programs, for instance."""
 _ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -58,10 +55,10 @@ def author_problems(partial: Mapping[str, Any], field: str) -> Iterator[Invalid]
     if partial.get("name") != names.INIT_CONTAINER:
         return
     allowed = f"image: {AUTO} and resources: a pod's author does not program its interception"
-    if partial.get("image", AUTO) != AUTO:
-        yield Invalid(f"{field}.image", shown(partial["image"]), allowed)
-    for key in (key for key in partial if key not in (*_OF_AN_INIT, *_FIXED, "volumeMounts")):
-        yield Invalid(f"{field}.{key}", shown(partial[key]), allowed)
+    for key, value in partial.items():
+        known = key in (*_OF_AN_INIT, *_FIXED, "volumeMounts")
+        if value != _DEFAULTS_OF_AN_INIT.get(key, value if known else None):
+            yield Invalid(f"{field}.{key}", shown(value), allowed)
     for index, mount in enumerate(mappings(partial.get("volumeMounts"))):
         # The API server has given it to every container, before anybody was asked.
         if mount.get("mountPath") != _ACCOUNT:
@@ -86,6 +83,8 @@ def _own_problems(name: str, partial: Mapping[str, Any], field: str) -> Iterator
     for key in partial:
         if key in _FIXED or key.startswith(DELETE_ITEMS):
             yield Invalid(f"{field}.{key}", shown(partial[key]), _OURS)
+    if "image" in partial and not partial["image"]:
+        yield Invalid(f"{field}.image", shown(partial["image"]), f"an image, or {AUTO} for Proa's")
     for key in ("env", "volumeMounts", "ports", "securityContext"):
         if (key in partial and partial[key] is None) or _replaces(partial.get(key)):
             yield Invalid(f"{field}.{key}", f"what leaves nothing of Proa's {key}", "additions, and single changes")
@@ -108,12 +107,18 @@ def _own_context_problems(name: str, context: Json, field: str) -> Iterator[Inva
     if not isinstance(context, dict):
         return
     for key, value in IDS[name].items():
-        if key in context and (context[key] != value or isinstance(context[key], bool)):
-            yield Invalid(f"{field}.{key}", shown(context[key]), f"{value}: interception rests on it")
-    capabilities = context.get("capabilities", {})
-    added = capabilities.get("add", ["NET_ADMIN"]) if isinstance(capabilities, dict) else None
-    if name == names.INIT_CONTAINER and (not isinstance(added, list) or "NET_ADMIN" not in added):
-        yield Invalid(f"{field}.capabilities", shown(capabilities), "NET_ADMIN among those added")
+        if key in context and not same(context[key], value):
+            yield Invalid(f"{field}.{key}", shown(context[key]), f"{shown(value)}: interception rests on it")
+    if name == names.INIT_CONTAINER and not _has_net_admin(capabilities := context.get("capabilities", {})):
+        yield Invalid(f"{field}.capabilities", shown(capabilities), "NET_ADMIN among those added, and no directive")
+
+
+def _has_net_admin(capabilities: Json) -> bool:
+    """Whether proa-init has it with these laid over its own. A runtime adds first, and drops then, but for `ALL`."""
+    if not isinstance(capabilities, dict) or any(key.startswith("$") for key in capabilities):
+        return False
+    added, dropped = capabilities.get("add", [_NET_ADMIN]), capabilities.get("drop") or []
+    return isinstance(added, list) and isinstance(dropped, list) and _NET_ADMIN in added and _NET_ADMIN not in dropped
 
 
 def _own_mount_problems(mount: Mapping[str, Any], field: str) -> Iterator[Invalid]:
@@ -131,7 +136,10 @@ def _own_mount_problems(mount: Mapping[str, Any], field: str) -> Iterator[Invali
 
 
 def _replaces(value: Json) -> bool:
-    items = value if isinstance(value, list) else [value]
+    """Whether a directive leaves nothing of what was there: an item of a list may go, a mapping may not."""
+    if isinstance(value, dict):
+        return PATCH in value or RETAIN_KEYS in value
+    items = value if isinstance(value, list) else []
     return any(isinstance(item, dict) and (item.get(PATCH) == REPLACE or RETAIN_KEYS in item) for item in items)
 
 

@@ -16,7 +16,7 @@ from proa.merging import CONTAINER, POD
 from proa.mesh import MeshConfiguration, Vocabulary
 from proa.overlay import DELETE, PATCH, overlay
 from proa.partial import EVERY, LISTS, PartialPod
-from proa.protected import OWN
+from proa.protected import AUTO, OWN
 from webhook.authored import authored, items_of, without
 from webhook.decoding import converted
 from webhook.difference import Difference, difference, edits
@@ -24,7 +24,6 @@ from webhook.operations import Operation
 from webhook.pod import Pod
 from webhook.sidecar import Sidecar, digest
 
-ISTIO_TEMPLATES: Final = "inject.istio.io/templates"
 _HANDLERS: Final = ("exec", "grpc", "httpGet", "tcpSocket")
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _MOST: Final = 16
@@ -63,7 +62,7 @@ def is_customised(pod: Pod, configuration: MeshConfiguration) -> bool:
     annotations = pod.annotations.values
     if configuration.default_templates or names.TEMPLATES in annotations:
         return True
-    if ISTIO_TEMPLATES in annotations and configuration.vocabulary is Vocabulary.ISTIO:
+    if names.ISTIO_TEMPLATES in annotations and configuration.vocabulary is Vocabulary.ISTIO:
         return True
     # Every pod comes here: a generator would take it longer than the loop.
     for each in (*pod.spec.containers, *(pod.spec.init_containers or ())):  # noqa: SIM110
@@ -145,7 +144,7 @@ def view(pod: _Object) -> Pod:
 def _chosen(annotations: Mapping[str, str], configuration: MeshConfiguration) -> tuple[PartialPod, ...]:
     key = names.TEMPLATES
     if key not in annotations and configuration.vocabulary is Vocabulary.ISTIO:
-        key = ISTIO_TEMPLATES
+        key = names.ISTIO_TEMPLATES
     text = annotations.get(key)
     known = configuration.known_templates
     if text is None:
@@ -164,13 +163,15 @@ def _of_the_pod(template: PartialPod, pod: _Object) -> Json:
         spec[listed] = [*_expanded(spec[listed], [str(item["name"]) for item in items_of(pod, listed)])]
         if not spec[listed]:
             del spec[listed]
-    return {"metadata": template.metadata, "spec": spec}
+    # What is empty would make a member that was not there.
+    return {key: value for key, value in (("metadata", template.metadata), ("spec", spec)) if value}
 
 
 def _expanded(partials: Sequence[_Object], present: Sequence[str]) -> Iterator[_Object]:
     for partial in partials:
         if partial["name"] == EVERY:
-            yield from ({**partial, "name": name} for name in present)
+            gone = [each["name"] for each in partials if each.get(PATCH) == DELETE]
+            yield from ({**partial, "name": name} for name in present if name not in gone)
     yield from (partial for partial in partials if partial["name"] not in (EVERY, *OWN))
 
 
@@ -178,7 +179,7 @@ def _of_the_sidecar(template: PartialPod) -> Iterator[tuple[str, _Object]]:
     for listed in LISTS:
         for partial in template.spec.get(listed) or ():
             if partial["name"] in OWN:
-                yield partial["name"], partial
+                yield partial["name"], {key: each for key, each in partial.items() if (key, each) != ("image", AUTO)}
 
 
 def _lay(laid: dict[str, list[_Object] | None], name: str, partial: _Object) -> None:

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from proa.json import Json
 from proa.merging import POD, Listed, Merging, is_key, keys_of, places_of, values_of, within
-from proa.trees import same
+from proa.trees import listed, members, same
 from webhook.operations import Add, Operation, Remove, encoded, pointer
 
 Difference: TypeAlias = dict[str, Any]
@@ -72,12 +72,13 @@ def undone(record: Difference, current: dict[str, Json]) -> dict[str, Json]:
 
 
 def touched(record: Difference, *path: str) -> tuple[str | int, ...]:
-    """The members, or the keys of the items, at *path* that were changed or added."""
+    """The members, or the keys of the items, at *path* that were changed or added. Of what is no record, none."""
     for key in path:
-        record = record.get("in", {}).get(key, {})
-    inside = record.get("in", ())
-    changed = (key for key, _ in inside) if "by" in record else inside
-    return (*record.get("absent", ()), *(() if "by" in record else record.get("was", ())), *changed)
+        record = members(record, "in", key)
+    absent, inside = listed(record, "absent"), listed(record, "in")
+    if "by" in record:
+        return tuple(filter(is_key, (*absent, *(each[0] for each in inside if isinstance(each, list) and each))))
+    return tuple(filter(is_key, (*absent, *members(record, "was"), *members(record, "in"))))
 
 
 def edits(

@@ -10,6 +10,7 @@ from typing import Final
 
 from yaml.nodes import MappingNode
 
+from proa import names
 from proa.documents import at, members, read, text_at
 from proa.errors import Invalid, shown
 from webhook.kinds import NONE
@@ -18,7 +19,7 @@ from webhook.vocabulary import QUANTITIES, SETTINGS, Setting
 _CONFIG: Final = "proxy.istio.io/config"
 _DOMAIN: Final = "istio.io"
 _READ_ELSEWHERE: Final = frozenset(
-    {"inject.istio.io/templates", "sidecar.istio.io/inject", "sidecar.istio.io/status", "istio.io/rev"}
+    {names.ISTIO_TEMPLATES, "sidecar.istio.io/inject", "sidecar.istio.io/status", "istio.io/rev"}
 )
 _MOST: Final = 8
 """Warnings about keys that mean nothing here."""

@@ -15,13 +15,13 @@ from proa.json import Json
 from proa.merging import CONTAINER, POD, Listed, Merging, within
 from proa.mesh import MeshConfiguration
 from proa.names import STATUS
-from proa.overlay import DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
+from proa.overlay import DELETE, DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
 from proa.partial import EVERY
 from proa.protected import OWN
 from webhook.difference import Difference
 from webhook.status import Status
 
-_OWN: Final[list[Json]] = [{"name": name, PATCH: "delete"} for name in OWN]
+_OWN: Final[list[Json]] = [{"name": name, PATCH: DELETE} for name in OWN]
 """What moves a user's own containers out of the pod's lists, as a template would."""
 
 
@@ -45,7 +45,8 @@ def _within(record: Difference, partials: Sequence[Json], merging: Merging) -> D
     written: dict[str, list[Json]] = {}
     for partial in found:
         for key, value in partial.items():
-            written.setdefault(key.removeprefix(DELETE_ITEMS), []).append(value)
+            name = key.removeprefix(DELETE_ITEMS)
+            written.setdefault(name, []).append(value if name == key else _deleted(value))
     whole = {key for key, values in written.items() if any(_sets(value, merging.get(key)) for value in values)}
     inside = {
         key: reached
@@ -62,7 +63,7 @@ def _within(record: Difference, partials: Sequence[Json], merging: Merging) -> D
 
 def _member(record: Difference, values: Sequence[Json], how: Listed | Merging | None) -> Difference:
     if "by" not in record:
-        return _within(record, values, within(how))
+        return record if any(map(_empties, values)) else _within(record, values, within(how))
     return _within_list(record, values, how) if isinstance(how, Listed) and record["by"] == how.key else {}
 
 
@@ -102,6 +103,17 @@ def _sets(value: Json, how: Listed | Merging | None) -> bool:
 
 def _replaces(partial: Json) -> bool:
     return isinstance(partial, dict) and (partial.get(PATCH) == REPLACE or RETAIN_KEYS in partial)
+
+
+def _deleted(items: Json) -> Json:
+    """What `$deleteFromPrimitiveList` names, as items that say it of themselves."""
+    found = items if isinstance(items, list) else []
+    return [{**item, PATCH: DELETE} if isinstance(item, dict) else item for item in found]
+
+
+def _empties(partial: Json) -> bool:
+    """Of a mapping: `$patch: delete` leaves none of its members."""
+    return isinstance(partial, dict) and partial.get(PATCH) == DELETE
 
 
 def _filled(record: Difference, *, absent: Iterable[Any], was: Any, inside: Any) -> Difference:

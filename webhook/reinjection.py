@@ -99,19 +99,24 @@ def _kept(undone: Undone, planned: Json, record: Status) -> Iterator[_Kept]:
         (CONTAINERS, record.containers, CONTAINER),
         (VOLUMES, record.volumes, within(None)),
     ):
-        theirs = touched(record.changed, *pointed(path))
+        theirs = _given(before, record, *pointed(path))
         for at, item, came in _pairs(undone.came, planned, path):
             if text(item, "name") in ours:
                 yield _Kept(at, item, _of_the_sidecar(came, item, how))
             elif text(item, "name") in theirs:
                 yield _Kept(at, item, _chosen(came, item, members(_merged(came, item, how, _added_to))))
-    yield from _of_the_pod(undone.came, planned, record)
+    yield from _of_the_pod(undone.came, planned, _given(before, record, "spec"))
 
 
-def _of_the_pod(came: Json, planned: Json, record: Status) -> Iterator[_Kept]:
+def _given(before: Status, record: Status, *path: str) -> frozenset[str | int]:
+    """What templates changed at *path* already then: of anything else, nothing that came is an addition to it."""
+    return frozenset(touched(before.changed, *path)) & frozenset(touched(record.changed, *path))
+
+
+def _of_the_pod(came: Json, planned: Json, theirs: Iterable[str | int]) -> Iterator[_Kept]:
     """What others added to what templates gave the pod as a whole, such as tolerations."""
     merging = within(POD["spec"])
-    for key in map(str, touched(record.changed, "spec")):
+    for key in sorted(map(str, theirs)):
         found, given = member(came, "spec", key), member(planned, "spec", key)
         if not isinstance(merging.get(key), Listed) and found is not None and given is not None:
             yield _Kept(pointer("spec", key), given, _merged(found, given, merging.get(key), _added_to))

@@ -17,6 +17,8 @@ FORMAT: Final = 3
 """Of the record. The first one said only what was added."""
 _READ: Final = (2, FORMAT)
 """The second one, of Proa 0.1, knew of no `containers`."""
+_LONGEST: Final = 256 * 1024
+"""Kubernetes' TotalAnnotationSizeLimitB, which it looks at after admission only."""
 _ANNOTATIONS: Final = (names.BOOTSTRAP, names.LEAF, names.ROOTS, names.DEFAULT_CONTAINER, names.STATUS)
 """That an injection may add."""
 
@@ -49,6 +51,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
 
 def recorded(text: str) -> Status:
     """The record in an annotation. Raises Invalid, which names the annotation, for one that cannot be undone."""
+    if len(text) > _LONGEST:
+        raise Invalid(_FIELD, f"{len(text)} characters", f"at most {_LONGEST}, as Kubernetes has it of all annotations")
     found = _decoded(text, _Version).version
     if found not in _READ:
         allowed = " or ".join(map(str, _READ))

@@ -5,6 +5,7 @@ with a pod. The pods are made for the template: they have the containers that it
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -17,10 +18,11 @@ from proa.json import Json
 from proa.mesh import MeshConfiguration, mesh_configuration
 from proa.partial import EVERY, LISTS, PartialPod
 from proa.protected import OWN, mappings
-from webhook.decision import Subject
+from webhook.decision import Leave, Subject, decision
 from webhook.decoding import converted
 from webhook.injection import injection
 from webhook.kinds import PLACE, After, Before
+from webhook.operations import applied
 from webhook.pod import Pod
 from webhook.sidecar import Sidecar, sidecar
 
@@ -64,9 +66,16 @@ def _problems(
     for sample in _samples(templates, configuration):
         subject = Subject(converted(sample, Pod, ""), _NAMESPACE, {names.INJECT: "enabled"}, configuration)
         with problems.collected():
-            injection(subject, given, partial(_itself, sample))
+            made = injection(subject, given, partial(_itself, sample))
+            problems.add(_left(replace(subject, pod=converted(applied(sample, made.operations), Pod, ""))))
     for problem in dict.fromkeys((each.field, each.found, each.allowed) for each in problems.refusal("").problems):
         yield Invalid(*problem).under(f"{field}, over a sample pod")
+
+
+def _left(again: Subject) -> Iterator[Invalid]:
+    """A template must not make of a pod one that is left, with its sidecar, when it is asked about again."""
+    if isinstance(found := decision(again), Leave):
+        yield Invalid("the pod", f"one that is not to be injected: {found.reason.sentence}", "one that still is")
 
 
 def _samples(templates: tuple[str, ...], configuration: MeshConfiguration) -> Iterator[dict[str, Json]]:

@@ -81,13 +81,14 @@ def test_a_template_is_refused_by_the_path_of_what_is_wrong(spec: Any, expected:
 def test_labels_and_annotations_are_texts_and_none_that_decides_on_injection() -> None:
     metadata = {
         "labels": {"proa.dev/inject": "disabled", "count": 5},
-        "annotations": {"proa.dev/status": "{}"},
+        "annotations": {"proa.dev/status": "{}", "inject.istio.io/templates": "other"},
         "name": "x",
     }
     assert fields(metadata=metadata) == [
         "metadata.labels['proa.dev/inject']",
         "metadata.labels['count']",
         "metadata.annotations['proa.dev/status']",
+        "metadata.annotations['inject.istio.io/templates']",
         "metadata.name",
     ]
 

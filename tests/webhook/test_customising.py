@@ -124,6 +124,13 @@ def test_a_users_own_proxy_container_overrides_field_by_field(injected: Callable
     assert same(restored(made), pod)
 
 
+def test_auto_is_proas_image_in_a_template_too(injected: Callable[..., Any]) -> None:
+    spec = "{containers: [{name: proa-proxy, image: auto, workingDir: /x}]}"
+    pod, made = pod_with("a", APP), mesh_configuration(f"templates: {{a: {{spec: {spec}}}}}")
+    plain = containers(injected(pod_with(None, APP)))["proa-proxy"]
+    assert containers(injected(pod, made))["proa-proxy"] == {**plain, "workingDir": "/x"}
+
+
 def test_an_image_of_the_users_own_is_taken(injected: Callable[..., Any]) -> None:
     pod = pod_with(None, APP, {"name": "proa-proxy", "image": "envoy:mine", "imagePullPolicy": "Always"})
     proxy = containers(injected(pod))["proa-proxy"]
@@ -203,6 +210,7 @@ def test_a_gateway_is_only_a_proxy_to_which_nothing_is_redirected(injected: Call
         ({"volumeMounts": [{"name": "bin", "mountPath": "/usr/bin"}]}, "volumeMounts[0].mountPath"),
         ({"securityContext": {"privileged": True}}, "securityContext"),
         ({"args": ["--exclude-outbound-ports=1:65535"]}, "args"),
+        ({"terminationMessagePath": "/usr/sbin/nft"}, "terminationMessagePath"),
     ],
 )
 def test_who_writes_a_pod_does_not_program_its_interception(more: Any, field: str, refused: Callable[..., str]) -> None:

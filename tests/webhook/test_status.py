@@ -177,3 +177,12 @@ def test_a_record_is_small(ordinary_pod: Any) -> None:
         probed["spec"]["containers"].append({"name": f"container-{number}", **kinds})
     assert size(ordinary_pod) < 350
     assert size(probed) < 1200
+
+
+def test_a_record_that_no_pod_could_keep_is_not_read(ordinary_pod: Any) -> None:
+    pod = injected(ordinary_pod)
+    record = json.loads(pod["metadata"]["annotations"][names.STATUS])
+    record["changed"] = {"was": {"x" * 262144: None}}
+    pod["metadata"]["annotations"][names.STATUS] = json.dumps(record)
+    with pytest.raises(Invalid, match="at most 262144"):
+        decided(pod)

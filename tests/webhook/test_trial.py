@@ -44,6 +44,24 @@ def test_what_no_pod_can_be_injected_with_is_refused_with_its_place(partial: str
     assert all("templates.bad" in each for each in found), found
 
 
+@pytest.mark.parametrize(
+    "partial",
+    [
+        "{spec: {os: {name: windows}}}",
+        "{metadata: {labels: {sidecar.istio.io/inject: 'false'}}}",
+        "{metadata: {annotations: {sidecar.istio.io/inject: 'false'}}}",
+    ],
+)
+def test_no_template_makes_a_pod_that_would_be_left_when_it_is_asked_about_again(partial: str) -> None:
+    # It would keep a sidecar that nobody renews, or have one in spite of a rule that nobody's wish mends.
+    (found,) = problems(f"{template(partial)}\nvocabulary: istio")
+    assert found == "templates.bad, over a sample pod.the pod"
+
+
+def test_a_template_may_keep_istios_own_injector_away() -> None:
+    tried_configuration(template("{metadata: {labels: {sidecar.istio.io/inject: 'false'}}}"))
+
+
 def test_every_template_is_tried_and_what_is_wrong_is_told_once() -> None:
     bad = "{spec: {containers: [{name: '*', ports: [{containerPort: 15001}]}]}}"
     found = problems(f"templates: {{one: {bad}, two: {bad}}}")
