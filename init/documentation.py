@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from init.failures import KernelRefused
-from init.interception import Interception
 from init.istio import FLAGS
-from init.settings import SETTINGS
 from init.sources import PREFIX
+from proa.capture.interception import Interception
+from proa.capture.settings import SETTINGS
 
 _HEAD: Final = """# proa-init
 

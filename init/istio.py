@@ -6,15 +6,15 @@ differ on purpose: exclusions hold beside a list of ports, too; both families ar
 
 from __future__ import annotations
 
-from init.refusals import refusal
-from init.values import Value
+from proa.capture.refusals import refusal
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Final
 
-    from init.refusals import Problem
+    from proa.capture.refusals import Problem
 
 
 class Known(Value):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from init.applied import PREFIX, Unavailable
 from init.counters import INBOUND_CAPTURED, OUTBOUND_CAPTURED
 from init.rules import TABLE
-from init.settings import described
-from init.spans import spelled
+from proa.capture.settings import described
+from proa.capture.spans import spelled
 from proa.names import HAIRPIN_IPV6
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from init.applied import Applied
-    from init.interception import Interception
+    from proa.capture.interception import Interception
 
 REMOVED_TEXT: Final = f"removed   the rules and {HAIRPIN_IPV6} on lo: connections go where they are sent\n"
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from init.choices import NoDns
 from init.fate import Captured, Direct, First, Sender, fate
-from init.interception import Interception
 from init.rules import ruleset
+from proa.capture.choices import NoDns
+from proa.capture.interception import Interception
 from support.interceptions import interceptions
 from support.walking import walked
 

@@ -30,10 +30,10 @@ from init.matches import (
     ToPort,
     ToPortIn,
 )
-from init.networks import family_of, within
 from init.ruleset import Chain, NamedSet, Ruleset
-from init.spans import holds
 from init.verdicts import Drop, Goto, Redirect, Reject, Return, Tproxy, Verdict
+from proa.capture.networks import family_of, within
+from proa.capture.spans import holds
 
 
 def walked(rules: Ruleset, first: First) -> Fate:

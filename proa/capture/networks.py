@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Final, TypeAlias
 
-    from init.spans import Span
+    from proa.capture.spans import Span
 
 Network: TypeAlias = "tuple[int, int, int]"
 """The family, 4 or 6; the first and the last address, as numbers."""
