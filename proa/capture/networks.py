@@ -64,6 +64,20 @@ def first_address(text: str) -> str:
     return _spelled((first, first), family)
 
 
+def without_host_bits(texts: str) -> str:
+    """Networks with commas between, as Istio reads them: bits behind a prefix mean nothing. What is none stays."""
+    return ",".join(map(_masked, texts.split(","))) if "/" in texts else texts
+
+
+def _masked(text: str) -> str:
+    from ipaddress import ip_network  # noqa: PLC0415 - most pods name no network
+
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        return text
+
+
 def _outermost(spans: Iterable[tuple[int, int, str]], family: int) -> Iterator[str]:
     end = -1
     for first, negative, text in spans:
