@@ -66,8 +66,9 @@ def arguments(told: Mapping[str, str]) -> tuple[str, ...]:
 
 def contradictions(told: Mapping[str, str], where: Mapping[str, str]) -> Iterable[Invalid]:
     """What is wrong with them as a whole. *where* each flag was said, for those that were."""
+    values: dict[str, Any] = {SETTINGS[flag].field: SETTINGS[flag].read(text) for flag, text in told.items()}
     try:
-        Interception(**{SETTINGS[flag].field: SETTINGS[flag].read(text) for flag, text in told.items()})
+        Interception(**values)
     except Refused as refused:
         for problem in refused.problems:
             flag = _FIELDS[problem.field]
