@@ -22,6 +22,8 @@ the kernel took, and says so. A second run with the same settings changes nothin
 without an instant between. Whatever is wrong with the settings is refused at once, each by its flag, and so is what
 would mean nothing, such as a port that is included and excluded.
 
+What a pod may say of them by its annotations stands in [annotations.md](annotations.md).
+
 It takes `NET_ADMIN` and no other capability, also in a user namespace. `--prove` takes `SETUID` and `SETGID` as well,
 and `iptables-legacy` takes `NET_RAW`.
 

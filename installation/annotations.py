@@ -37,6 +37,7 @@ Each is the flag of that name of [`proa-init`](proa-init.md), read by the same r
 that is included and excluded, refuse the pod. What is excluded passes by the sidecar as it would without one, in
 plaintext and past `peerTls: strict`; `proa explain` lists it. In a namespace of `injection.enforce` only those are
 allowed that let nothing pass by: `outbound-ports-anywhere`, `udp`, `quic`, `drop-invalid` and `log-rate`.
+For the whole mesh they are set by a template of `defaultTemplates`.
 
 | annotation | allowed | default | |
 |---|---|---|---|

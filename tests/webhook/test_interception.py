@@ -160,6 +160,18 @@ def test_where_injection_is_enforced_nobody_opts_out_port_by_port(said: dict[str
             decided(pod_with(said), ENFORCED)
 
 
+def test_a_default_template_says_it_for_the_whole_mesh_and_leaves_no_rest() -> None:
+    mesh = mesh_configuration("""
+        defaultTemplates: [database]
+        templates: {database: {metadata: {annotations: {proa.dev/exclude-outbound-ports: "5432"}}}}
+    """)
+    before = pod_with({})
+    made = injected(before, mesh)
+    assert in_list(made, "initContainers", names.INIT_CONTAINER)["args"] == ["--exclude-outbound-ports=5432"]
+    assert decided(made, mesh).operations == ()
+    assert uninjected(made) == before
+
+
 def test_an_explanation_says_what_of_the_traffic_is_not_as_everywhere() -> None:
     assert explained(own(exclude_outbound_ports="5432")).interception == ("--exclude-outbound-ports=5432",)
     assert explained({}).interception == ()
