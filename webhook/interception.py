@@ -32,6 +32,8 @@ OFFERED: Final = (*_LISTS, "--udp", "--quic", "--ipv4", "--ipv6", "--drop-invali
 _LONGEST: Final = 1024
 """Characters of a setting: contradictions are looked for between each two of its items."""
 _LONGEST_NETWORKS: Final = 16_384
+_MOST: Final = 32
+"""Contradictions that a pod is told of: thousands of words of one list may each be none."""
 _NETWORKS: Final = ("--include-outbound-cidrs", "--exclude-outbound-cidrs")
 _EXCLUDED_INBOUND: Final = "--exclude-inbound-ports"
 _SIDECARS: Final = singles(names.READY_PORT, names.METRICS_PORT)
@@ -70,7 +72,7 @@ def contradictions(told: Mapping[str, str], where: Mapping[str, str]) -> Iterabl
     try:
         Interception(**values)
     except Refused as refused:
-        for problem in refused.problems:
+        for problem in refused.problems[:_MOST]:
             flag = _FIELDS[problem.field]
             field = where.get(flag) or f"the default of {names.PREFIX}/{flag[2:]}"
             yield Invalid(field, problem.found, problem.allowed)

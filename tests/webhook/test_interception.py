@@ -116,6 +116,12 @@ def test_a_list_that_would_take_long_to_compare_is_refused(flag: str, one: str, 
     assert problem.allowed.endswith("at most 1024 characters")
 
 
+def test_a_list_of_thousands_of_mistakes_is_refused_in_few_words() -> None:
+    problems = read(own(exclude_outbound_cidrs=",".join(["nowhere"] * 2000))).problems
+    assert len(problems) == 32
+    assert {problem.field for problem in problems} == {"metadata.annotations['proa.dev/exclude-outbound-cidrs']"}
+
+
 @pytest.mark.parametrize("flag", ["proxy-uid", "outbound-port", "inbound-port", "dns", "inbound-mode", "loopback"])
 def test_what_the_sidecar_has_no_part_for_is_no_annotation(flag: str) -> None:
     found = read({f"proa.dev/{flag}": "1"})
