@@ -17,6 +17,7 @@ from installation.explanation import Answer, Asked, Edit, Explanation, Step, Ver
 from installation.offline import Traced, traced
 from installation.tracing import traced_pod
 from proa import names
+from proa.capture.settings import SETTINGS
 from proa.mesh import MeshConfiguration
 from webhook.trial import tried_configuration
 
@@ -85,10 +86,17 @@ def _show_explanation(told: Explanation, out: Console) -> None:
     out.print(_entries(told))
     for warning in told.warnings:
         out.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
+    for each in told.interception:
+        out.print(f"Interception: {escape(_meaning(each))}", soft_wrap=True)
     if told.edits:
         out.print(f"Patch: {len(told.edits)} operations; -o json shows them whole", soft_wrap=True)
         for edit in told.edits:
             out.print(f"  {edit.operation} {escape(edit.path)}{_value(edit)}", soft_wrap=True)
+
+
+def _meaning(argument: str) -> str:
+    flag, _, value = argument.partition("=")
+    return f"{flag[2:]} {value or 'nothing'} ({SETTINGS[flag].purpose})"
 
 
 def _rules(told: Explanation) -> Table:

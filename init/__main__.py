@@ -8,17 +8,17 @@ import sys
 from init import kernel
 from init.flags import Compare, Explain, Help, Install, Prove, Remove, Verify, request, usage
 from init.nameservers import of_pod
-from init.refusals import refusal
 from init.report import REMOVED_TEXT, applied_json, applied_text, explained, said
 from init.rules import TABLE, ruleset
 from init.sources import PREFIX, arguments
+from proa.capture.refusals import refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from init.flags import Request
-    from init.interception import Interception
+    from proa.capture.interception import Interception
     from proa.errors import ProaError
 
 

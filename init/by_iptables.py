@@ -10,7 +10,7 @@ from init.iptables import tables
 from init.iptables_scripts import differences as changes
 from init.iptables_scripts import replacement, saved
 from init.programs import run
-from init.values import Value
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

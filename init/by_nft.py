@@ -7,7 +7,7 @@ from init.listing import differences as changes
 from init.nftables import first_script, removal, script, table
 from init.programs import run
 from init.rules import TABLE
-from init.values import Value
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

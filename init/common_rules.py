@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from init.choices import AllDns, DnsTo, NoDns
 from init.counters import DNS_CAPTURED, OUTBOUND_EXCLUDED
 from init.matches import ArrivingByOne, LeavingByOne, OfFamily, OfGroupIn, OfUserIn, ToOne, ToPort, ToPortIn
-from init.networks import family_of
 from init.ruleset import Rule
-from init.spans import ALL_PORTS
 from init.verdicts import Log, Redirect, Return
+from proa.capture.choices import AllDns, DnsTo, NoDns
+from proa.capture.networks import family_of
+from proa.capture.spans import ALL_PORTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
-    from init.interception import Interception
     from init.matches import Match, Protocol
+    from proa.capture.interception import Interception
 
 DNS: Final = 53
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from init.choices import AllDns, DnsTo
 from init.common_rules import (
     DNS,
     PROTOCOLS,
@@ -30,18 +29,19 @@ from init.matches import (
     ToNetwork,
     ToPort,
 )
-from init.networks import family_of
 from init.ruleset import Rule
-from init.spans import holds
 from init.verdicts import Drop, Reject, Return, Zone
+from proa.capture.choices import AllDns, DnsTo
+from proa.capture.networks import family_of
+from proa.capture.spans import holds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
-    from init.interception import Interception
     from init.matches import Match
+    from proa.capture.interception import Interception
 
 _UPSTREAM: Final = Zone(1)
 _CAPTURED: Final = Zone(2)

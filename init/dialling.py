@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from init.fate import First, Sender
-from init.networks import family_of, network, within
-from init.spans import read_number
+from proa.capture.networks import family_of, network, within
+from proa.capture.spans import read_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from init.failures import KernelRefused
-from init.interception import Interception
 from init.istio import FLAGS
-from init.settings import SETTINGS
 from init.sources import PREFIX
+from proa.capture.interception import Interception
+from proa.capture.settings import SETTINGS
 
 _HEAD: Final = """# proa-init
 
@@ -21,6 +21,8 @@ Made of the tables in the code by `python -m init.documentation > docs/proa-init
 the kernel took, and says so. A second run with the same settings changes nothing; another one takes the former's place
 without an instant between. Whatever is wrong with the settings is refused at once, each by its flag, and so is what
 would mean nothing, such as a port that is included and excluded.
+
+What a pod may say of them by its annotations stands in [annotations.md](annotations.md).
 
 It takes `NET_ADMIN` and no other capability, also in a user namespace. `--prove` takes `SETUID` and `SETGID` as well,
 and `iptables-legacy` takes `NET_RAW`.

@@ -5,18 +5,18 @@ It does not know the rules. Tests hold the two against each other, and the kerne
 
 from __future__ import annotations
 
-from init.choices import AllDns, DnsTo, NoDns, Tproxied
-from init.networks import EVERYWHERE, family_of, overlaps, within
-from init.spans import holds
-from init.values import Value
 from proa import names
+from proa.capture.choices import AllDns, DnsTo, NoDns, Tproxied
+from proa.capture.networks import EVERYWHERE, family_of, overlaps, within
+from proa.capture.spans import holds
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, Literal, TypeAlias
 
-    from init.choices import FamilyPolicy
-    from init.interception import Interception
+    from proa.capture.choices import FamilyPolicy
+    from proa.capture.interception import Interception
 
 _DNS: Final = 53
 _QUIC: Final = 443

@@ -6,12 +6,12 @@ Not argparse: it takes 12 ms to import of the 30 the process has, and stops at t
 from __future__ import annotations
 
 from init.applied import BACKENDS
-from init.choices import DnsTo
 from init.dialling import ALLOWED, read_first
-from init.interception import Interception
-from init.refusals import refusal
-from init.settings import RESOLV_CONF, SETTINGS
-from init.values import Value
+from proa.capture.choices import DnsTo
+from proa.capture.interception import Interception
+from proa.capture.refusals import refusal
+from proa.capture.settings import RESOLV_CONF, SETTINGS
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from init.applied import Backend
     from init.fate import First
-    from init.refusals import Problem
+    from proa.capture.refusals import Problem
     from proa.errors import Refused
 
 

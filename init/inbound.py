@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from init.choices import Tproxied
 from init.common_rules import PROTOCOLS, arriving_by_excluded, logged, question_rules, uncaptured_families
 from init.counters import FAMILY_DROPPED, INBOUND_CAPTURED, INBOUND_EXCLUDED, INVALID_DROPPED
 from init.matches import (
@@ -20,15 +19,16 @@ from init.matches import (
     ToPortIn,
 )
 from init.ruleset import Rule
-from init.spans import ALL_PORTS
 from init.verdicts import Count, Drop, Goto, MarkConnection, MarkPacket, Redirect, Return, Tproxy
+from proa.capture.choices import Tproxied
+from proa.capture.spans import ALL_PORTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from init.interception import Interception
     from init.matches import Match, Protocol
+    from proa.capture.interception import Interception
 
 
 def inbound_rules(wanted: Interception) -> Iterator[Rule]:

@@ -31,11 +31,11 @@ from init.matches import (
     ToPort,
     ToPortIn,
 )
-from init.networks import family_of
 from init.nftables import LOG_BURST
 from init.ruleset import InterfaceSet, NetworkSet
-from init.values import Value
 from init.verdicts import Count, Drop, Goto, Log, MarkConnection, MarkPacket, Redirect, Reject, Return, Tproxy, Zone
+from proa.capture.networks import family_of
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

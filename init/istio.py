@@ -6,15 +6,16 @@ differ on purpose: exclusions hold beside a list of ports, too; both families ar
 
 from __future__ import annotations
 
-from init.refusals import refusal
-from init.values import Value
+from proa.capture.networks import without_host_bits
+from proa.capture.refusals import refusal
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Final
 
-    from init.refusals import Problem
+    from proa.capture.refusals import Problem
 
 
 class Known(Value):
@@ -96,8 +97,8 @@ def _settings(values: Mapping[str, str]) -> Iterator[str]:
     yield f"--exclude-inbound-ports={values['istio-local-exclude-ports']}"
     yield f"--exclude-interfaces={values['istio-exclude-interfaces']}"
     yield f"--virtual-interfaces={values['kube-virt-interfaces']}"
-    yield f"--include-outbound-cidrs={_networks(values['istio-service-cidr'])}"
-    yield f"--exclude-outbound-cidrs={_networks(values['istio-service-exclude-cidr'])}"
+    yield f"--include-outbound-cidrs={without_host_bits(values['istio-service-cidr'])}"
+    yield f"--exclude-outbound-cidrs={without_host_bits(values['istio-service-exclude-cidr'])}"
     yield f"--exclude-outbound-ports={values['istio-local-outbound-ports-exclude']}"
     if values["istio-service-cidr"] != "*":  # beside all addresses, ports at any address add nothing
         yield f"--outbound-ports-anywhere={values['istio-outbound-ports']}"
@@ -131,20 +132,6 @@ def _actions(values: Mapping[str, str]) -> Iterator[str]:
         return
     if values["dry-run"] in _TRUE:
         yield "--dry-run"
-
-
-def _networks(text: str) -> str:
-    """Istio lets bits stand behind the prefix; they mean nothing there."""
-    return ",".join(map(_network, text.split(","))) if "/" in text else text
-
-
-def _network(text: str) -> str:
-    from ipaddress import ip_network  # noqa: PLC0415 - most pods name no network
-
-    try:
-        return str(ip_network(text, strict=False))
-    except ValueError:
-        return text  # refused by its own flag
 
 
 def _of_environment(environment: Mapping[str, str]) -> dict[str, str]:

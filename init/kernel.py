@@ -5,8 +5,8 @@ from __future__ import annotations
 from init import hairpin
 from init.applied import BACKENDS, Added, Applied
 from init.by_nft import Nftables
-from init.choices import Tproxied
 from init.rules import ruleset
+from proa.capture.choices import Tproxied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeVar
 
     from init.applied import Backend, BackendName, Loaded
-    from init.choices import InboundMode
     from init.failures import KernelRefused
-    from init.interception import Interception
     from init.ruleset import Ruleset
+    from proa.capture.choices import InboundMode
+    from proa.capture.interception import Interception
 
     Answer = TypeVar("Answer")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from init.values import Value
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from init.ruleset import Chain, NamedSet, Rule, Ruleset
-    from init.spans import Spans
+    from proa.capture.spans import Spans
 
 LOG_BURST: Final = 20
 """Lines that may come at once before the rate holds. Not nft's 5, which some versions print and others do not."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from init.choices import NoDns, Tproxied
 from init.common_rules import (
     DNS,
     excluded_destinations,
@@ -16,18 +15,19 @@ from init.common_rules import (
 )
 from init.counters import OUTBOUND_CAPTURED, OUTBOUND_EXCLUDED
 from init.matches import FromNetwork, Leaving, Marked, NotTcp, Of, OfGroupIn, ToOne, ToOutside, ToPort, ToPortIn
-from init.networks import EVERYWHERE, family_of, overlaps
 from init.ruleset import Rule
-from init.spans import ALL_IDS, ALL_PORTS
 from init.verdicts import Goto, Redirect, Return
 from proa import names
+from proa.capture.choices import NoDns, Tproxied
+from proa.capture.networks import EVERYWHERE, family_of, overlaps
+from proa.capture.spans import ALL_IDS, ALL_PORTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from init.interception import Interception
     from init.matches import Match
+    from proa.capture.interception import Interception
 
 
 def outbound_rules(wanted: Interception) -> Iterator[Rule]:

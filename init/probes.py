@@ -6,11 +6,11 @@ servers. Nobody outside is there to dial the pod; the proxy's call to the pod ta
 
 from __future__ import annotations
 
-from init.choices import AllDns, DnsTo
 from init.fate import First, Sender, fate
-from init.networks import family_of, first_address
-from init.spans import ALL_PORTS, holds
-from init.values import Value
+from proa.capture.choices import AllDns, DnsTo
+from proa.capture.networks import family_of, first_address
+from proa.capture.spans import ALL_PORTS, holds
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from init.fate import Fate
-    from init.interception import Interception
+    from proa.capture.interception import Interception
 
 NOWHERE: Final = {4: "192.0.2.1", 6: "2001:db8::1"}
 _PORT: Final = 80

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from init.values import Value
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from init.failures import NotProvable
 from init.fate import Captured, Direct, Dropped, Rejected
-from init.networks import family_of
 from init.probes import NOWHERE, probes
-from init.values import Value
+from proa.capture.networks import family_of
+from proa.capture.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from init.fate import Fate, First, Sender
-    from init.interception import Interception
     from init.probes import Probe
+    from proa.capture.interception import Interception
 
 _PATIENCE: Final = 0.3
 """Seconds after which a connection counts as captured by nobody."""

@@ -6,8 +6,8 @@ from init.applied import PREFIX, Unavailable
 from init.counters import INBOUND_CAPTURED, OUTBOUND_CAPTURED
 from init.fate import Captured
 from init.rules import TABLE
-from init.settings import described
-from init.spans import spelled
+from proa.capture.settings import described
+from proa.capture.spans import spelled
 from proa.names import HAIRPIN_IPV6
 
 TYPE_CHECKING = False
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Final
 
     from init.applied import Applied
-    from init.interception import Interception
     from init.walking import Way
+    from proa.capture.interception import Interception
 
 REMOVED_TEXT: Final = f"removed   the rules and {HAIRPIN_IPV6} on lo: connections go where they are sent\n"
 

@@ -18,8 +18,8 @@ from typing import Any, Final
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from init.choices import Tproxied
 from init.failures import nft_failure
+from proa.capture.choices import Tproxied
 
 _PROTOCOL: Final = 137
 """Who made a rule or route (RTPROT_*, linux/rtnetlink.h): none of those that are assigned there or in iproute2."""

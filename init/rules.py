@@ -6,21 +6,21 @@ decided once, in a chain of its own, so that user and group mean the same.
 
 from __future__ import annotations
 
-from init.choices import DnsTo, Tproxied
 from init.datagrams import leaving_rules, zone_in_rules, zone_out_rules
 from init.inbound import answer_rules, arriving_rules, inbound_port_rules, inbound_rules, virtual_rules
-from init.networks import EVERYWHERE, minimal
 from init.outbound import destination_rules, outbound_rules, proxy_rules
 from init.ruleset import Chain, GroupSet, Hook, InterfaceSet, NetworkSet, PortSet, Ruleset, UserSet
-from init.spans import merged
+from proa.capture.choices import DnsTo, Tproxied
+from proa.capture.networks import EVERYWHERE, minimal
+from proa.capture.spans import merged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
-    from init.interception import Interception
     from init.ruleset import NamedSet
+    from proa.capture.interception import Interception
 
 TABLE: Final = "proa"
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from init.refusals import refusal
-from init.values import Value
+from proa.capture.refusals import refusal
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, Literal, TypeAlias
 
     from init.matches import Match
-    from init.spans import Spans
     from init.verdicts import Verdict
+    from proa.capture.spans import Spans
 
 _LONGEST_COMMENT: Final = 127
 """Bytes of a comment in nft, whose buffer of 128 ends in a zero (NFTNL_UDATA_COMMENT_MAXLEN)."""

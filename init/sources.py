@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from init.settings import SETTINGS
+from proa.capture.settings import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

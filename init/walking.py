@@ -31,10 +31,10 @@ from init.matches import (
     ToPort,
     ToPortIn,
 )
-from init.networks import family_of, within
-from init.spans import holds
-from init.values import Value
 from init.verdicts import Drop, Goto, Redirect, Reject, Return, Tproxy
+from proa.capture.networks import family_of, within
+from proa.capture.spans import holds
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from proa import names
-from webhook.vocabulary import DRAIN_SECONDS, OTHERS, QUANTITIES, SETTINGS, Setting
+from webhook.vocabulary import DRAIN_SECONDS, INTERCEPTING, OTHERS, QUANTITIES, SETTINGS, Setting
 
 _HEAD: Final = f"""\
 # What a pod may set
@@ -31,6 +31,22 @@ what it has.
 | annotation | allowed | default | |
 |---|---|---|---|
 """
+_INTERCEPTING_HEAD: Final = """
+## What goes through the sidecar
+Each is the flag of that name of [`proa-init`](proa-init.md), read by the same rules: contradictions, such as a port
+that is included and excluded, refuse the pod. What is excluded passes by the sidecar as it would without one, in
+plaintext and past `peerTls: strict`; `proa explain` lists it. In a namespace of `injection.enforce` only those are
+allowed that let nothing pass by: `outbound-ports-anywhere`, `udp`, `quic`, `drop-invalid` and `log-rate`.
+For the whole mesh they are set by a template of `defaultTemplates`.
+
+| annotation | allowed | default | |
+|---|---|---|---|
+"""
+_NOT_INTERCEPTING: Final = f"""
+The sidecar's own ports {names.READY_PORT} and {names.METRICS_PORT} are excluded beside whatever a pod excludes. There
+is no annotation for the other flags: the proxy's user, group and ports are those of its bootstrap, and for `--dns` and
+`--inbound-mode=tproxy` the sidecar has no listener yet.
+"""
 _ISTIO_HEAD: Final = """
 ## Istio's names
 With `vocabulary: istio` in the mesh configuration these are read too, with Istio's meaning; where a pod has both,
@@ -43,8 +59,15 @@ Proa's own wins, with a warning. Every other annotation of Istio's but `sidecar.
 _DIFFERENCES: Final = {
     "sidecar.istio.io/nativeSidecar": "`true` is `native`, `false` is `regular`",
     "sidecar.istio.io/proxyImage": "needs a registry or a path: a bare name is one of Istio's own images",
+    "traffic.sidecar.istio.io/excludeInboundPorts": "counts beside a list of included ports, too",
+    "traffic.sidecar.istio.io/includeOutboundPorts": "where all addresses are captured, warns that it adds nothing",
+    "traffic.sidecar.istio.io/kubevirtInterfaces": "`istio.io/reroute-virtual-interfaces` says the same, and wins",
     "proxy.istio.io/config:concurrency": "0, all CPUs, is refused",
 }
+_ISTIO_FOOT: Final = """
+`sidecar.istio.io/interceptionMode` is `REDIRECT`, or `NONE` for no interception; `TPROXY` redirects, too, with a
+warning.
+"""
 _ALL_RESOURCES: Final = "one of the four replaces all default requests and limits, those of `proa-init` too"
 _FOOT: Final = f"""
 ## How a sidecar ends
@@ -88,8 +111,12 @@ def _document() -> Iterator[str]:
         yield f"Allowed: {setting.kind.allowed}.\nDefault: {_default(setting)}.\n"
     yield _QUANTITIES_HEAD
     yield from map(_row, QUANTITIES)
+    yield _INTERCEPTING_HEAD
+    yield from map(_row, INTERCEPTING)
+    yield _NOT_INTERCEPTING
     yield _ISTIO_HEAD
     yield from _istio(setting for setting in SETTINGS if setting.istio)
+    yield _ISTIO_FOOT
     yield _FOOT
 
 

@@ -89,6 +89,8 @@ class Explanation:
     edits: tuple[Edit, ...]
     warnings: tuple[str, ...] = ()
     """What kubectl prints to whoever creates the pod."""
+    interception: tuple[str, ...] = ()
+    """Arguments of `proa-init`, where the pod is injected: what of its traffic is not as everywhere."""
 
 
 def explanation(subject: Subject, pod: Json, registrations: Iterable[Json], sidecar: Sidecar) -> Explanation:
@@ -107,8 +109,8 @@ def explanation(subject: Subject, pod: Json, registrations: Iterable[Json], side
     sentence, warned = planned.decision.reason.sentence, planned.warnings
     if not isinstance(planned.decision, Inject):
         return Explanation(Verdict.LEFT, f"the pod stays as it is: {sentence}", steps, asked, (), warned)
-    edits = tuple(map(_edit, planned.operations))
-    return Explanation(Verdict.INJECTED, f"the pod is injected: {sentence}", steps, asked, edits, warned)
+    edits, intercepting = tuple(map(_edit, planned.operations)), planned.given.settings.intercepting
+    return Explanation(Verdict.INJECTED, f"the pod is injected: {sentence}", steps, asked, edits, warned, intercepting)
 
 
 def unread(subject: Subject) -> tuple[str, ...]:

@@ -26,11 +26,14 @@ _WAIT: Final = (
 """A minute at most. Not httpGet: the kubelet asks once, and ends a container that does not answer yet."""
 
 
-def init_container(init: Init, quantities: Resources) -> Json:
+def init_container(init: Init, quantities: Resources, intercepting: Iterable[str] = ()) -> Json:
+    """*intercepting* are the command's arguments."""
+    arguments: list[Json] = [*intercepting]
     return {
         "name": names.INIT_CONTAINER,
         "image": init.image,
         "command": ["proa-init"],
+        **({"args": arguments} if arguments else {}),
         "resources": _resources(quantities),
         # Root with one capability: nftables asks for CAP_NET_ADMIN in the network namespace's user namespace.
         "securityContext": {

@@ -11,10 +11,11 @@ from typing import Final
 from yaml.nodes import MappingNode
 
 from proa import names
+from proa.capture.networks import without_host_bits
 from proa.documents import at, members, read, text_at
 from proa.errors import Invalid, shown
 from webhook.kinds import NONE
-from webhook.vocabulary import QUANTITIES, SETTINGS, Setting
+from webhook.vocabulary import INTERCEPTING, QUANTITIES, SETTINGS, Setting
 
 _CONFIG: Final = "proxy.istio.io/config"
 _DOMAIN: Final = "istio.io"
@@ -28,8 +29,18 @@ _MEMBERS: Final = {setting.istio.partition(":")[2]: setting for setting in SETTI
 _OTHERS: Final = {
     setting.istio: setting
     for setting in SETTINGS
-    if setting.istio and ":" not in setting.istio and setting.istio not in _RESOURCES
+    if setting.istio and ":" not in setting.istio and setting not in (*QUANTITIES, *INTERCEPTING)
 }
+_TRAFFIC: Final = {setting.istio: setting for setting in INTERCEPTING if setting.istio}
+_VIRTUAL: Final = "traffic.sidecar.istio.io/kubevirtInterfaces"
+_REROUTED: Final = "istio.io/reroute-virtual-interfaces"
+"""The newer name of the former, which wins."""
+_RANGES: Final = "traffic.sidecar.istio.io/includeOutboundIPRanges"
+_PORTS_ANYWHERE: Final = "traffic.sidecar.istio.io/includeOutboundPorts"
+_UNCAPTURED: Final = ("traffic.sidecar.istio.io/includeInboundPorts", _RANGES)
+"""What mode NONE empties."""
+_MODE: Final = "sidecar.istio.io/interceptionMode"
+_MODES: Final = ("REDIRECT", "TPROXY", "NONE")
 _NATIVE: Final = "sidecar.istio.io/nativeSidecar"
 _KINDS: Final = {"true": "native", "false": "regular"}
 _IMAGE: Final = "sidecar.istio.io/proxyImage"
@@ -66,8 +77,9 @@ def translation(annotations: Mapping[str, str]) -> Translation:
     problems: list[Invalid] = []
     found = _members(theirs.get(_CONFIG, ""), problems)
     problems.extend(_misspelt(theirs))
-    values = (*_others(theirs), *_resources(theirs), *_configured(found))
-    return Translation(values, tuple(problems), tuple(_unsupported(theirs, found)))
+    values = (*_others(theirs), *_traffic(theirs), *_resources(theirs), *_configured(found))
+    warnings = (*_pointless(theirs), *_unsupported(theirs, found))
+    return Translation(values, tuple(problems), warnings)
 
 
 def _is_istios(key: str) -> bool:
@@ -78,6 +90,8 @@ def _is_istios(key: str) -> bool:
 def _misspelt(theirs: Mapping[str, str]) -> Iterator[Invalid]:
     if theirs.get(_NATIVE, "true") not in _KINDS:
         yield Invalid(_field(_NATIVE), shown(theirs[_NATIVE]), ", ".join(_KINDS))
+    if theirs.get(_MODE, "NONE") not in _MODES:
+        yield Invalid(_field(_MODE), shown(theirs[_MODE]), ", ".join(_MODES))
 
 
 def _others(theirs: Mapping[str, str]) -> Iterator[Told]:
@@ -87,6 +101,33 @@ def _others(theirs: Mapping[str, str]) -> Iterator[Told]:
                 yield Told(_OTHERS[key], key, _field(key), _KINDS[text])
         elif key in _OTHERS and not _is_istios_own_image(key, text):
             yield Told(_OTHERS[key], key, _field(key), "warning" if text == "warn" else text)
+
+
+def _traffic(theirs: Mapping[str, str]) -> Iterator[Told]:
+    """Istio cuts spaces; its NONE programs nothing, whatever the others say."""
+    if theirs.get(_MODE) == "NONE":
+        yield from (Told(_TRAFFIC[key], _MODE, _field(_MODE), "") for key in _UNCAPTURED)
+        return
+    for key, setting in _TRAFFIC.items():
+        source = _REROUTED if key == _VIRTUAL and _REROUTED in theirs else key
+        if source in theirs and not (key == _PORTS_ANYWHERE and _captures_all(theirs)):
+            text = ",".join(part.strip() for part in theirs[source].split(","))
+            yield Told(setting, source, _field(source), without_host_bits(text) if "IPRanges" in key else text)
+
+
+def _captures_all(theirs: Mapping[str, str]) -> bool:
+    return theirs.get(_RANGES, "*").strip() == "*"
+
+
+def _pointless(theirs: Mapping[str, str]) -> Iterator[str]:
+    """Annotations that are known, and change nothing of this pod."""
+    if theirs.get(_MODE) == "TPROXY":
+        yield f"the annotation {_MODE} has no effect: Proa has no listener for TPROXY, and redirects"
+    if theirs.get(_MODE) == "NONE":
+        for key in (key for key in theirs if key in _TRAFFIC or key == _REROUTED):
+            yield f"the annotation {key} has no effect: {_MODE} is NONE"
+    elif _PORTS_ANYWHERE in theirs and _captures_all(theirs):
+        yield f"the annotation {_PORTS_ANYWHERE} has no effect: every address is captured on every port anyway"
 
 
 def _is_istios_own_image(key: str, text: str) -> bool:
@@ -126,7 +167,7 @@ def _configured(found: Mapping[str, str]) -> Iterator[Told]:
 
 
 def _unsupported(theirs: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
-    known = {*_OTHERS, *_RESOURCES, _CONFIG}
+    known = {*_OTHERS, *_RESOURCES, *_TRAFFIC, _CONFIG, _MODE, _REROUTED}
     keys = (shown(key) for key, text in theirs.items() if key not in known or _is_istios_own_image(key, text))
     within = (f"{_CONFIG} ({shown(member)})" for member in found if member not in _MEMBERS)
     for each in islice((*keys, *within), _MOST):

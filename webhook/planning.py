@@ -9,6 +9,7 @@ from proa.json import Json
 from proa.protected import VOLUMES
 from webhook.customising import Customisation, customisation, customised, is_customised, view
 from webhook.handlers import SIDECAR_PORTS
+from webhook.interception import letting_by
 from webhook.operations import Operation, applied
 from webhook.opting import Subject
 from webhook.patch import patch
@@ -73,7 +74,7 @@ def _plan(subject: Subject, ordinary: Sidecar, custom: Customisation | None = No
         asked = replace(asked, settings=replace(asked.settings, intercepts=custom.intercepts))
         problems.add(_bypassing(subject, custom))
         problems.add(custom.problems)
-    problems.add((*asked.problems, *_conflicts(pod)))
+    problems.add((*asked.problems, *_unproxied(subject, asked.settings), *_conflicts(pod)))
     given = _given(subject, asked.settings, ordinary, problems)
     at = _placed(subject, asked.settings, problems)
     rewritten = rewriting(pod, at)
@@ -90,6 +91,15 @@ def _bypassing(subject: Subject, custom: Customisation) -> Iterator[Invalid]:
     if not custom.intercepts and subject.namespace in subject.configuration.injection.enforce:
         allowed = f"templates that leave {names.INIT_CONTAINER}: injection.enforce lists the namespace"
         yield Invalid("the pod's templates", f"no {names.INIT_CONTAINER}", allowed)
+
+
+def _unproxied(subject: Subject, settings: PodSettings) -> Iterator[Invalid]:
+    """Nor may it opt out port by port."""
+    if subject.namespace in subject.configuration.injection.enforce:
+        for each in letting_by(settings.intercepting):
+            flag, _, found = each.partition("=")
+            allowed = "nothing that may pass by the sidecar: injection.enforce lists the namespace"
+            yield Invalid(f"{names.PREFIX}/{flag[2:]}", shown(found), allowed)
 
 
 def _given(subject: Subject, settings: PodSettings, ordinary: Sidecar, problems: Problems) -> Sidecar:

@@ -93,7 +93,8 @@ def _made(configuration: MeshConfiguration, settings: PodSettings) -> Sidecar:
 
 
 def _init(configuration: MeshConfiguration, settings: PodSettings) -> msgspec.Raw:
-    return encoded(init_container(configuration.init, resources("init", configuration.init.resources, settings)))
+    quantities = resources("init", configuration.init.resources, settings)
+    return encoded(init_container(configuration.init, quantities, settings.intercepting))
 
 
 def _configured(proxy: Proxy, quantities: Resources, settings: PodSettings) -> Proxy:

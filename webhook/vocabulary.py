@@ -9,7 +9,9 @@ from itertools import product
 from typing import Any, Final
 
 from proa import names
+from proa.capture.settings import SETTINGS as FLAGS
 from proa.mesh import AccessLog, LogFormat, LogLevel, SidecarKind
+from webhook.interception import OFFERED, default, kind
 from webhook.kinds import (
     BOOLEAN,
     COMPONENT_LEVELS,
@@ -133,7 +135,28 @@ OTHERS: Final = (
         "sidecar.istio.io/rewriteAppHTTPProbers",
     ),
 )
-SETTINGS: Final = (*QUANTITIES, *OTHERS)
+_ISTIO_TRAFFIC: Final = {
+    "--include-inbound-ports": "includeInboundPorts",
+    "--exclude-inbound-ports": "excludeInboundPorts",
+    "--include-outbound-cidrs": "includeOutboundIPRanges",
+    "--exclude-outbound-cidrs": "excludeOutboundIPRanges",
+    "--outbound-ports-anywhere": "includeOutboundPorts",
+    "--exclude-outbound-ports": "excludeOutboundPorts",
+    "--exclude-interfaces": "excludeInterfaces",
+    "--virtual-interfaces": "kubevirtInterfaces",
+}
+
+
+def _intercepting(flag: str) -> Setting:
+    purpose, theirs = FLAGS[flag].purpose, _ISTIO_TRAFFIC.get(flag, "")
+    said = f"`{default(flag)}`" if default(flag) else "nothing"
+    istio = f"traffic.sidecar.istio.io/{theirs}" if theirs else ""
+    return Setting(flag[2:], kind(flag), said, purpose[0].upper() + purpose[1:], istio)
+
+
+INTERCEPTING: Final = tuple(map(_intercepting, OFFERED))
+"""Flags of `proa-init`: what of the pod's traffic goes through the proxy."""
+SETTINGS: Final = (*QUANTITIES, *OTHERS, *INTERCEPTING)
 BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 READ_ELSEWHERE: Final = frozenset(
     {names.INJECT, names.TEMPLATES, names.STATUS, names.BOOTSTRAP, names.LEAF, names.ROOTS}

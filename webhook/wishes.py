@@ -9,10 +9,11 @@ from typing import Any, Final
 from proa import names
 from proa.errors import Invalid, shown
 from proa.mesh import AccessLog, LogFormat, LogLevel, MeshConfiguration, SidecarKind, Vocabulary
+from webhook.interception import arguments, contradictions
 from webhook.istio import Translation, translation
 from webhook.kinds import Place
 from webhook.pod import Pod
-from webhook.vocabulary import BY_KEY, DRAIN_SECONDS, QUANTITIES, READ_ELSEWHERE, SETTINGS, Setting
+from webhook.vocabulary import BY_KEY, DRAIN_SECONDS, INTERCEPTING, QUANTITIES, READ_ELSEWHERE, SETTINGS, Setting
 
 _OWN: Final = f"{names.PREFIX}/"
 _MOST_UNKNOWN: Final = 8
@@ -28,8 +29,8 @@ class PodSettings:
     """By the fields of `webhook.vocabulary.SETTINGS`; None is what the mesh configuration says.
 
     *quantities* are those that are asked for, by the names of their settings; *pod_resources* says that the pod has
-    resources of its own as a whole, *intercepts* that
-    no template takes `proa-init` away. *termination_drain* fits into the pod's grace period.
+    resources of its own as a whole, *intercepts* that no template takes `proa-init` away, *intercepting* with which
+    arguments it is called. *termination_drain* fits into the pod's grace period.
     """
 
     quantities: tuple[tuple[str, str], ...] = ()
@@ -47,6 +48,7 @@ class PodSettings:
     proxy_image: str = ""
     rewrite_probes: bool = True
     intercepts: bool = True
+    intercepting: tuple[str, ...] = ()
 
 
 ORDINARY: Final = PodSettings()
@@ -75,8 +77,12 @@ def wishes(pod: Pod, configuration: MeshConfiguration) -> Wishes:
         return _fitted(_NONE, pod, kind)
     problems: list[Invalid] = []
     values = _read(told, problems) | dict(_read_own(own, problems))
+    traffic = {f"--{each.name}": values.pop(each.field) for each in INTERCEPTING if each.field in values}
+    problems.extend(contradictions(traffic, _places(own, told)))
     settings = PodSettings(
-        quantities=tuple((each.name, values.pop(each.field)) for each in QUANTITIES if each.field in values), **values
+        quantities=tuple((each.name, values.pop(each.field)) for each in QUANTITIES if each.field in values),
+        intercepting=arguments(traffic),
+        **values,
     )
     warnings = (*told.warnings, *_overridden(own, told), *_unknown(own))
     return _fitted(Wishes(settings, tuple(problems), warnings), pod, kind)
@@ -99,7 +105,7 @@ def _read(told: Translation, problems: list[Invalid]) -> dict[str, Any]:
 def _read_own(own: Mapping[str, str], problems: list[Invalid]) -> Iterator[tuple[str, Any]]:
     for key, text in own.items():
         if key in BY_KEY:
-            value = _value(BY_KEY[key], f"metadata.annotations['{key}']", text, problems)
+            value = _value(BY_KEY[key], _at(key), text, problems)
             if value is not None:
                 yield BY_KEY[key].field, value
 
@@ -111,6 +117,16 @@ def _value(setting: Setting, field: str, text: str, problems: list[Invalid]) -> 
     except (ValueError, KeyError):
         problems.append(Invalid(field, shown(text), setting.kind.allowed))
         return None
+
+
+def _places(own: Mapping[str, str], told: Translation) -> dict[str, str]:
+    """Where each setting is asked for, by its flag of `proa-init`."""
+    theirs = {f"--{each.setting.name}": each.field for each in told.values}
+    return theirs | {f"--{BY_KEY[key].name}": _at(key) for key in own if key in BY_KEY}
+
+
+def _at(key: str) -> str:
+    return f"metadata.annotations['{key}']"
 
 
 def _overridden(own: Mapping[str, str], told: Translation) -> Iterator[str]:

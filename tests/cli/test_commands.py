@@ -95,6 +95,16 @@ def test_an_explanation_for_scripts_has_every_rule_every_entry_and_the_whole_pat
     assert any(edit["path"].startswith("/spec/initContainers") for edit in told["edits"])
 
 
+def test_what_of_a_pods_traffic_is_not_as_everywhere_is_explained() -> None:
+    asked = POD.replace(
+        "namespace: demo", "namespace: demo, annotations: {proa.dev/exclude-outbound-ports: '5432', proa.dev/udp: drop}"
+    )
+    shown = proa("explain", "-f", "-", stdin=asked).stdout
+    assert "Interception: exclude-outbound-ports 5432 (ports dialled directly)\n" in shown
+    assert "Interception: udp drop (datagrams of the application, but to port 53)\n" in shown
+    assert "Interception" not in proa("explain", "-f", "-", stdin=POD).stdout
+
+
 def test_a_pod_that_is_refused_is_explained_with_status_1() -> None:
     result = proa(
         "explain", "-f", "-", stdin=POD.replace("namespace: demo", "namespace: demo, labels: {proa.dev/inject: maybe}")

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from init.__main__ import main
-from init.interception import Interception
 from init.nftables import removal, script
 from init.rules import ruleset
+from proa.capture.interception import Interception
 
 
 def test_a_dry_run_prints_the_script(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from hypothesis import given
 
 from init.documentation import page
-from init.interception import Interception
 from init.rules import ruleset
+from proa.capture.interception import Interception
 from support.interceptions import interceptions
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from init.choices import NoDns
 from init.fate import Captured, Direct, First, Sender, fate
-from init.interception import Interception
 from init.rules import ruleset
 from init.walking import way
+from proa.capture.choices import NoDns
+from proa.capture.interception import Interception
 from support.interceptions import interceptions
 
 PODS = ("10.77.0.2", "fd77::2")

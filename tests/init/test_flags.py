@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from init import flags
-from init.choices import DnsTo, ExcludedUsers, Tproxied
 from init.flags import Action, Compare, Help, Install, Prove, Remove, Request, Verify, usage
-from init.interception import Interception
-from init.settings import described
+from proa.capture.choices import DnsTo, ExcludedUsers, Tproxied
+from proa.capture.interception import Interception
+from proa.capture.settings import described
 from proa.errors import Refused
 from support.interceptions import interceptions
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from init.interception import Interception
 from init.iptables import Tables, tables
 from init.iptables_scripts import differences, replacement, saved
 from init.rules import ruleset
+from proa.capture.interception import Interception
 from support.interceptions import interceptions
 
 GOLDEN = Path(__file__).parent / "golden"

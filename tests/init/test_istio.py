@@ -2,11 +2,11 @@
 
 import pytest
 
-from init.choices import AllDns, DnsTo, Tproxied
 from init.flags import Install, Prove, Remove, Request, request
-from init.interception import Interception
 from init.istio import FLAGS, translated
-from init.networks import EVERYWHERE
+from proa.capture.choices import AllDns, DnsTo, Tproxied
+from proa.capture.interception import Interception
+from proa.capture.networks import EVERYWHERE
 from proa.errors import Refused
 
 INJECTED = "-p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x  -b * -d 15090,15021,15020 --log_output_level=default:info"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 
 from init import listing
-from init.interception import Interception
 from init.nftables import first_script, removal, script, table
 from init.rules import ruleset
 from init.ruleset import Ruleset
-from init.settings import described
+from proa.capture.interception import Interception
+from proa.capture.settings import described
 from support.interceptions import interceptions
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -2,11 +2,11 @@
 
 from hypothesis import given
 
-from init.choices import DnsTo
 from init.fate import Captured, Direct, fate
-from init.interception import Interception
 from init.probes import probes
-from init.spans import holds
+from proa.capture.choices import DnsTo
+from proa.capture.interception import Interception
+from proa.capture.spans import holds
 from support.interceptions import interceptions
 
 OWN = {4: "10.77.0.2", 6: "fd77::2"}

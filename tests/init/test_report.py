@@ -3,8 +3,8 @@
 import json
 
 from init.applied import Added, Applied, BackendName, Hairpin, Present, Unavailable
-from init.interception import Interception
 from init.report import applied_json, applied_text
+from proa.capture.interception import Interception
 
 
 def applied(hairpin: Hairpin, backend: BackendName = "nftables", *, unchanged: bool = False) -> Applied:

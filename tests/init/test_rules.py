@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given
 
-from init.interception import Interception
 from init.matches import Of, ToPort
 from init.rules import ruleset
 from init.ruleset import Rule, Ruleset
 from init.verdicts import Goto, Redirect, Return, Tproxy
+from proa.capture.interception import Interception
 from proa.errors import Refused
 from support.interceptions import interceptions
 

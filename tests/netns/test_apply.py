@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from init.interception import Interception
 from init.listing import differences
 from init.nftables import table
 from init.rules import ruleset
+from proa.capture.interception import Interception
 from support.places import Inside
 
 pytestmark = pytest.mark.netns

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from init.fate import Captured, Direct, Dropped, Fate, First, Rejected, Sender, fate
-from init.interception import Interception
-from init.settings import described
 from netns.cases import BRIDGE, LOOPBACK, OTHER_SITE, PEER, PEER_ON_ETH1, POD, POD_ON_ETH1, RESOLVER, SERVICE, SITE
+from proa.capture.interception import Interception
+from proa.capture.settings import described
 from support.interceptions import interceptions
 from support.places import Wired
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from init.choices import AllDns, DnsTo, ExcludedUsers, NoDns, Redirected, Tproxied
-from init.interception import Interception
-from init.networks import EVERYWHERE
-from init.spans import ALL_IDS, ALL_PORTS, Spans
+from proa.capture.choices import AllDns, DnsTo, ExcludedUsers, NoDns, Redirected, Tproxied
+from proa.capture.interception import Interception
+from proa.capture.networks import EVERYWHERE
+from proa.capture.spans import ALL_IDS, ALL_PORTS, Spans
 from proa.errors import Refused
 
 NETWORKS = (

@@ -36,7 +36,9 @@ def any_change() -> st.SearchStrategy[Callable[[Any], Any]]:
         },
     )
     listed = st.tuples(st.sampled_from(["initContainers", "containers", "volumes"]), st.booleans(), added)
-    annotated = st.tuples(text | st.sampled_from(["a/b~c", "~1"]), text)
+    annotated = st.tuples(text | st.sampled_from(["a/b~c", "~1"]), text) | st.sampled_from(
+        [("proa.dev/exclude-outbound-ports", "22"), ("proa.dev/exclude-outbound-ports", ""), ("proa.dev/ipv6", "drop")]
+    )
     return st.tuples(st.lists(listed, max_size=3), st.lists(annotated, max_size=2), st.booleans()).map(_change)
 
 

@@ -178,7 +178,7 @@ def test_what_proa_has_nothing_for_is_warned_of() -> None:
         {
             "sidecar.istio.io/inject": "true",
             "sidecar.istio.io/bootstrapOverride": "x",
-            "traffic.sidecar.istio.io/excludeInboundPorts": "80",
+            "traffic.sidecar.istio.io/unknown": "80",
             "sidecar.istio.io/proxyImage": "proxyv2",
             "proxy.istio.io/config": "tracing: {}\nconcurrency: 2\n",
             "notistio.io/x": "",
@@ -188,7 +188,7 @@ def test_what_proa_has_nothing_for_is_warned_of() -> None:
     assert found.settings == PodSettings(concurrency=2)
     assert [warning.partition(" has no effect")[0] for warning in found.warnings] == [
         "the annotation 'sidecar.istio.io/bootstrapOverride'",
-        "the annotation 'traffic.sidecar.istio.io/excludeInboundPorts'",
+        "the annotation 'traffic.sidecar.istio.io/unknown'",
         "the annotation 'sidecar.istio.io/proxyImage'",
         "the annotation proxy.istio.io/config ('tracing')",
     ]
@@ -213,7 +213,24 @@ def test_what_istio_could_not_read_is_refused_by_istios_key(key: str, text: str,
 
 
 keys = st.sampled_from([*BY_KEY, *(setting.istio.partition(":")[0] for setting in SETTINGS if setting.istio)])
-values = st.text() | st.sampled_from(["none", "true", "1", "500m", "10s", "first", "before:a", "json", "a: b", "*x"])
+values = st.text() | st.sampled_from(
+    [
+        "none",
+        "true",
+        "1",
+        "500m",
+        "10s",
+        "first",
+        "before:a",
+        "json",
+        "a: b",
+        "*x",
+        "80,90-95",
+        "10.0.0.1/8",
+        "*",
+        "drop",
+    ]
+)
 
 
 @given(st.dictionaries(keys | st.text().map(lambda text: f"proa.dev/{text}"), values), st.sampled_from([MESH, ISTIO]))

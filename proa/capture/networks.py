@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Final, TypeAlias
 
-    from init.spans import Span
+    from proa.capture.spans import Span
 
 Network: TypeAlias = "tuple[int, int, int]"
 """The family, 4 or 6; the first and the last address, as numbers."""
@@ -62,6 +62,20 @@ def first_address(text: str) -> str:
     """Of a network, the address it begins with."""
     family, first, _ = network(text)
     return _spelled((first, first), family)
+
+
+def without_host_bits(texts: str) -> str:
+    """Networks with commas between, as Istio reads them: bits behind a prefix mean nothing. What is none stays."""
+    return ",".join(map(_masked, texts.split(","))) if "/" in texts else texts
+
+
+def _masked(text: str) -> str:
+    from ipaddress import ip_network  # noqa: PLC0415 - most pods name no network
+
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        return text
 
 
 def _outermost(spans: Iterable[tuple[int, int, str]], family: int) -> Iterator[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from init.choices import NoDns, Redirected
-from init.contradictions import problems
-from init.networks import EVERYWHERE
-from init.refusals import refusal
-from init.spans import ALL_IDS, ALL_PORTS, singles
-from init.values import Value
 from proa import names
+from proa.capture.choices import NoDns, Redirected
+from proa.capture.contradictions import problems
+from proa.capture.networks import EVERYWHERE
+from proa.capture.refusals import refusal
+from proa.capture.spans import ALL_IDS, ALL_PORTS, singles
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from init.choices import DatagramPolicy, Dns, ExcludedUsers, FamilyPolicy, InboundMode
-    from init.spans import Spans
+    from proa.capture.choices import DatagramPolicy, Dns, ExcludedUsers, FamilyPolicy, InboundMode
+    from proa.capture.spans import Spans
 
 
 class Interception(Value):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from init.choices import DnsTo, NoDns, Tproxied
-from init.networks import family_of, network, overlaps, within
-from init.spans import ALL_IDS, ALL_PORTS, LAST_ID, LAST_PORT, holds, inside, spelled
+from proa.capture.choices import DnsTo, NoDns, Tproxied
+from proa.capture.networks import family_of, network, overlaps, within
+from proa.capture.spans import ALL_IDS, ALL_PORTS, LAST_ID, LAST_PORT, holds, inside, spelled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
-    from init.interception import Interception
-    from init.refusals import Problem
-    from init.spans import Spans
+    from proa.capture.interception import Interception
+    from proa.capture.refusals import Problem
+    from proa.capture.spans import Spans
 
 _PORTS: Final = f"ports of 1 to {LAST_PORT}, the lower one first"
 _IDS: Final = f"0 to {LAST_ID}, the lower one first"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from init.choices import AllDns, DnsTo, ExcludedUsers, NoDns, Redirected, Tproxied
-from init.interception import Interception
-from init.networks import EVERYWHERE
-from init.spans import ALL_IDS, ALL_PORTS, read_number, read_spans, spelled
-from init.values import Value
+from proa.capture.choices import AllDns, DnsTo, ExcludedUsers, NoDns, Redirected, Tproxied
+from proa.capture.interception import Interception
+from proa.capture.networks import EVERYWHERE
+from proa.capture.spans import ALL_IDS, ALL_PORTS, read_number, read_spans, spelled
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Final
 
-    from init.choices import Dns, InboundMode
-    from init.spans import Spans
+    from proa.capture.choices import Dns, InboundMode
+    from proa.capture.spans import Spans
 
 RESOLV_CONF: Final = "resolv.conf"
 """Stands for the servers that the pod's /etc/resolv.conf names."""

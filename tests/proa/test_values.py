@@ -2,7 +2,7 @@
 
 import pytest
 
-from init.values import Value
+from proa.capture.values import Value
 
 
 class Point(Value):

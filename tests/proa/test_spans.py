@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from init.spans import Spans, holds, inside, merged, read_spans, spelled
+from proa.capture.spans import Spans, holds, inside, merged, read_spans, spelled
 
 small = st.integers(0, 60)
 spans = st.lists(st.tuples(small, small).map(lambda two: (min(two), max(two))), max_size=8).map(tuple)

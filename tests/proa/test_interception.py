@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from init.choices import DnsTo, ExcludedUsers, Tproxied
-from init.interception import Interception
-from init.spans import ALL_PORTS
 from proa import names
+from proa.capture.choices import DnsTo, ExcludedUsers, Tproxied
+from proa.capture.interception import Interception
+from proa.capture.spans import ALL_PORTS
 from proa.errors import Refused
 
 SSH, WEB = ((22, 22),), ((80, 80), (8000, 8100))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from init.networks import minimal, network, overlaps, within
+from proa.capture.networks import minimal, network, overlaps, within
 
 bits = st.integers(0, 32)
 ipv4 = st.builds(lambda address, prefix: IPv4Network((address, prefix), strict=False), st.integers(0, 2**32 - 1), bits)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from init.spans import ALL_PORTS
-from init.values import Value
+from proa.capture.spans import ALL_PORTS
+from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from init.spans import Spans
+    from proa.capture.spans import Spans
 
 FamilyPolicy: TypeAlias = "Literal['capture', 'bypass', 'drop']"
 DatagramPolicy: TypeAlias = "Literal['bypass', 'drop', 'reject']"
