@@ -37,15 +37,16 @@ def leftovers() -> Callable[[], list[str]]:
 
 
 def _processes() -> dict[str, str]:
-    """Command lines by number. A cluster on the same machine has sidecars too, with the same command lines."""
+    """Command lines by number, without those of a cluster's containers: its sidecars have the same ones."""
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                groups = (entry / "cgroup").read_text()
             except OSError:
                 continue
-            if (
+            if "kubepods" not in groups and (
                 "proa-demo" in command
                 or "/var/run/proa.dev/" in command
                 or "http.server --bind :: 8080 --directory /srv" in command
