@@ -21,6 +21,7 @@ import pytest
 from launcher import node
 from launcher.layout import COMMANDS, KUBECONFIG
 from launcher.progress import alone
+from support import certmanager
 from support.kubectl import Kubectl
 from support.mesh import IN_MESH, Mesh
 from support.turns import Worker, turn
@@ -67,9 +68,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("cluster")
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
-    # Files whose tests run beside others come first, then mixed ones. Stable: the order is a random one otherwise.
-    waits = {path: {turn(item).alone for item in items if item.path == path} for path in {item.path for item in items}}
-    items.sort(key=lambda item: (sorted(waits[item.path]), turn(item).alone))
+    mixed = {item.path for item in items if turn(item).alone} & {item.path for item in items if not turn(item).alone}
+    if mixed:
+        # What a file's fixtures made would still be there while other tests are alone.
+        raise pytest.UsageError(f"beside others or alone, not both: {', '.join(path.name for path in mixed)}")
+    # Who must be alone comes when the others are done. Stable: the order is a random one otherwise.
+    items.sort(key=lambda item: turn(item).alone)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -160,6 +164,13 @@ def injected(mesh: Mesh, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     labels = {**IN_MESH, "proa.dev/test": _label(request.node.name)}
     with mesh.kubectl.new_namespace(f"test-{secrets.token_hex(4)}", labels) as inside:
         yield inside
+
+
+@pytest.fixture(scope="module")
+def cert_manager(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Its own controllers, on the cluster's API server."""
+    with certmanager.running(kubectl, tmp_path_factory.mktemp("certmanager") / "log"):
+        yield
 
 
 def _label(name: str) -> str:

@@ -1,6 +1,5 @@
 """The webhook's certificate by cert-manager: its real controllers and CA injector on the cluster's API server."""
 
-import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,23 +9,19 @@ import pytest
 from cryptography import x509
 
 from proa import names
-from support import certmanager
-from support.kubectl import Kubectl, eventually, pod, pod_spec
-from support.mesh import MANIFESTS, PROCESSES, Mesh, carries, whole_cluster
+from support.certmanager import secret, trusted
+from support.kubectl import Kubectl, eventually
+from support.mesh import Mesh, carries
 from support.trickle import Trickle
 
 REVISION: Final = "certified"
 KINDS: Final = ",".join(
     ("secrets", *(f"{kind}.cert-manager.io" for kind in ("issuers", "certificates", "certificaterequests")))
 )
+pytestmark = [pytest.mark.usefixtures("cert_manager"), pytest.mark.beside_others("revisions")]
+
 KUBELETS_SECONDS: Final = 180
 """In which a node has a Secret's new content in its pods: the kubelet looks once a minute, and may keep what it saw."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cert_manager(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with certmanager.running(kubectl, tmp_path_factory.mktemp("certmanager") / "log"):
-        yield
 
 
 @pytest.fixture
@@ -37,18 +32,6 @@ def revision(mesh: Mesh, injected: Kubectl) -> Iterator[Kubectl]:
         yield injected
     finally:
         mesh.proa("uninstall", f"--revision={REVISION}", "--force")
-
-
-def secret(mesh: Mesh, name: str) -> dict[str, str]:
-    data = mesh.system.json("secret", name)["data"]
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
-
-
-def trusted(mesh: Mesh, webhook: str) -> str:
-    """The caBundle of the registration, the same one in every entry."""
-    entries = mesh.kubectl.json("mutatingwebhookconfiguration", webhook)["webhooks"]
-    (bundle,) = {each["clientConfig"].get("caBundle", "") for each in entries}
-    return base64.b64decode(bundle).decode()
 
 
 def serial(pem: str) -> str:
@@ -90,7 +73,6 @@ def left(mesh: Mesh, word: str) -> list[str]:
     return [each for each in mesh.system("get", KINDS, "--output=name").split() if word in each]
 
 
-@pytest.mark.beside_others("revisions")
 def test_a_revision_is_certified_by_cert_manager_and_a_renewed_leaf_comes_into_force_without_a_refused_pod(
     mesh: Mesh, revision: Kubectl
 ) -> None:
@@ -112,7 +94,6 @@ def test_a_revision_is_certified_by_cert_manager_and_a_renewed_leaf_comes_into_f
     assert trusted(mesh, webhook) == secret(mesh, root)["tls.crt"]
 
 
-@pytest.mark.beside_others("revisions")
 def test_a_revision_is_handed_over_to_cert_manager_without_a_refused_pod_and_leaves_nothing_of_it_behind(
     mesh: Mesh, revision: Kubectl
 ) -> None:
@@ -133,24 +114,3 @@ def test_a_revision_is_handed_over_to_cert_manager_without_a_refused_pod_and_lea
     assert (gone["outcome"], gone["left"]) == ("removed", [])
     eventually(lambda: left(mesh, REVISION) == [], f"the end of {left(mesh, REVISION)}")
     assert mesh.installed
-
-
-def test_the_overlay_installs_a_mesh_that_passes_every_check_and_can_be_removed(mesh: Mesh, injected: Kubectl) -> None:
-    mesh.uninstall()
-    try:
-        before = whole_cluster(mesh.kubectl)
-        mesh.kubectl("apply", "--server-side", f"--kustomize={MANIFESTS / 'overlays' / 'cert-manager'}")
-        mesh.system.ready(*PROCESSES, seconds=180)
-        eventually(mesh.injects, "the first injected pod")
-        assert trusted(mesh, names.WEBHOOK) == secret(mesh, "proa-serving-root")["tls.crt"]
-        injected.apply(pod("app", pod_spec("sleep", "infinity")))
-        injected.ready("pod/app")
-        assert carries(injected.json("pod/app"))
-        assert mesh.report("check")["ok"]
-        changes = mesh.report("install", "--dry-run")["changes"]
-        assert {each["action"] for each in changes if each["title"]["kind"] != "ConfigMap"} == {"keep"}
-        mesh.uninstall()
-        assert mesh.kubectl("get", "namespace", names.SYSTEM_NAMESPACE, "--ignore-not-found") == ""
-        assert whole_cluster(mesh.kubectl).keys() ^ before.keys() == set()
-    finally:
-        mesh.install()

@@ -26,7 +26,6 @@ def webhooks(mesh: Mesh) -> set[str]:
     }
 
 
-@pytest.mark.beside_others("replicas")
 def test_no_pod_is_lost_while_every_webhook_is_replaced(mesh: Mesh, injected: Kubectl) -> None:
     former = eventually(lambda: _two(webhooks(mesh)), "two webhooks", 60)
     with Trickle(injected, at_once=4) as creating:

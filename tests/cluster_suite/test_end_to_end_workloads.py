@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from proa import names
-from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec, service, serving, workload
-from support.mesh import IN_MESH, Mesh, carries, connections, discovered
+from support.kubectl import Kubectl, eventually, pod_spec, service, serving, workload
+from support.mesh import IN_MESH, Mesh, address, carries, connections, pods
 
-beside_others = pytest.mark.beside_others
+pytestmark = pytest.mark.beside_others
 
 WORKLOADS = ("deployment/web", "deployment/client", "statefulset/store", "daemonset/agent")
 FAMILIES = (4, 6)
@@ -38,17 +38,6 @@ def shop(mesh: Mesh) -> Iterator[Kubectl]:
         yield inside
 
 
-def pods(shop: Kubectl, app: str) -> list[dict[str, Any]]:
-    found = shop.json("pods", f"--selector=app={app}")
-    return [each for each in found if "deletionTimestamp" not in each["metadata"]]
-
-
-def address(found: dict[str, Any], family: int) -> str:
-    (ip,) = [each["ip"] for each in found["status"]["podIPs"] if (":" in each["ip"]) == (family == 6)]
-    return f"[{ip}]" if family == 6 else ip
-
-
-@beside_others
 @pytest.mark.parametrize("app", ["web", "client", "store", "agent"])
 def test_every_pod_of_a_workload_carries_its_sidecar_and_is_ready(shop: Kubectl, app: str) -> None:
     found = pods(shop, app)
@@ -62,7 +51,6 @@ def test_every_pod_of_a_workload_carries_its_sidecar_and_is_ready(shop: Kubectl,
         assert all(status["ready"] for status in each["status"]["containerStatuses"])
 
 
-@beside_others
 def test_a_jobs_pod_carries_its_sidecar_and_the_job_completes(shop: Kubectl) -> None:
     shop.ready("job/task", seconds=180)
     (found,) = shop.json("pods", "--selector=batch.kubernetes.io/job-name=task")
@@ -70,7 +58,6 @@ def test_a_jobs_pod_carries_its_sidecar_and_the_job_completes(shop: Kubectl) -> 
     assert "\nweb-" in "\n" + shop("logs", "job/task", "--container=app")
 
 
-@beside_others
 def test_a_cron_jobs_job_completes(shop: Kubectl) -> None:
     def completed() -> list[dict[str, Any]]:
         owned = [job for job in shop.json("jobs") if job["metadata"].get("ownerReferences")]
@@ -81,7 +68,6 @@ def test_a_cron_jobs_job_completes(shop: Kubectl) -> None:
     assert carries(found)
 
 
-@beside_others
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_call_to_a_services_address_goes_through_both_envoys(shop: Kubectl, family: int) -> None:
     (ip,) = [ip for ip in shop.json("service", "web")["spec"]["clusterIPs"] if (":" in ip) == (family == 6)]
@@ -89,65 +75,25 @@ def test_a_call_to_a_services_address_goes_through_both_envoys(shop: Kubectl, fa
     _assert_that_both_envoys_saw(shop, url, f"{f'[{ip}]' if family == 6 else ip}:80")
 
 
-@beside_others
 def test_a_call_to_a_services_name_goes_through_both_envoys(shop: Kubectl) -> None:
     ips = shop.json("service", "web")["spec"]["clusterIPs"]
     _assert_that_both_envoys_saw(shop, "http://web.end-to-end.svc.cluster.local/", f"{ips[0]}:80", f"[{ips[1]}]:80")
 
 
-@beside_others
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_call_to_a_pods_address_goes_through_both_envoys(shop: Kubectl, family: int) -> None:
     host = address(pods(shop, "web")[0], family)
     _assert_that_both_envoys_saw(shop, f"http://{host}:8080/", f"{host}:8080")
 
 
-@beside_others
 @pytest.mark.parametrize("ordinal", [0, 1])
 def test_a_pod_of_a_stateful_set_is_reached_by_its_own_name(shop: Kubectl, ordinal: int) -> None:
     answer = shop.run("peer", "get", f"http://store-{ordinal}.store:8080/", of="deployment/client", container="app")
     assert answer.startswith(f"store-{ordinal} ")
 
 
-@beside_others
 def test_a_pod_reaches_itself_through_its_service(shop: Kubectl) -> None:
     assert shop.run("peer", "get", "http://client/", of="deployment/client", container="app").startswith("client-")
-
-
-def test_sidecars_that_know_each_other_speak_mtls_and_a_strict_one_hears_nobody_else(mesh: Mesh) -> None:
-    discovery = {"kind": "files", "configMap": names.DISCOVERY_VOLUME}
-    with mesh.configured(peerTls="strict", discovery=discovery), mesh.kubectl.new_namespace("mtls", IN_MESH) as inside:
-        inside.apply(discovered(inside, ports=(8080,)))
-        inside.apply(workload("Deployment", "web", serving()), workload("Deployment", "client", serving()))
-        stranger = pod("stranger", pod_spec("sleep", "infinity"), labels={names.INJECT: "disabled"})
-        inside.apply(stranger)
-        inside.ready("deployment/web", "deployment/client", "pod/stranger")
-        (web,), (client,) = pods(inside, "web"), pods(inside, "client")
-        inside.apply(discovered(inside, web, client, ports=(8080,)))
-        # The kubelet writes a changed ConfigMap at the pod's next turn: within 90 s, or when the pod changes.
-        inside("annotate", "pods", "--all", "proa.dev/test=changed")
-        for family in FAMILIES:
-            url = f"http://{address(web, family)}:8080/"
-            eventually(
-                lambda url=url: _answered(inside, "deployment/client", url), f"mTLS by IPv{family}", 150, pause=2
-            )
-            assert not _answered(inside, "pod/stranger", url)
-        identity = "spiffe://cluster.local/ns/mtls/sa/default"
-        calls = eventually(lambda: _secure(connections(inside, web["metadata"]["name"])), "the server's log", 20)
-        assert {call["downstream_peer"] for call in calls} == {identity}
-        calls = [call for call in connections(inside, client["metadata"]["name"]) if call["upstream_tls"]]
-        assert {(call["upstream_tls"], call["upstream_peer"]) for call in calls} == {("TLSv1.3", identity)}
-
-
-def _answered(inside: Kubectl, caller: str, url: str) -> bool:
-    try:
-        return inside.run("peer", "get", url, of=caller, container="app").startswith("web-")
-    except Failed:
-        return False
-
-
-def _secure(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [call for call in calls if call["downstream_peer"]]
 
 
 def _assert_that_both_envoys_saw(shop: Kubectl, url: str, *dialled: str) -> None:

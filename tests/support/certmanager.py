@@ -1,5 +1,6 @@
 """cert-manager in a cluster: the one that is there, or its own controllers beside a cluster that has none."""
 
+import base64
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Final
 
 from launcher import builds
 from support.kubectl import Kubectl
+from support.mesh import Mesh
 
 _CERTIFICATES: Final = "customresourcedefinition/certificates.cert-manager.io"
 _MODULE: Final = "github.com/cert-manager/cert-manager"
@@ -61,3 +63,15 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+
+
+def secret(mesh: Mesh, name: str) -> dict[str, str]:
+    data = mesh.system.json("secret", name)["data"]
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+def trusted(mesh: Mesh, webhook: str) -> str:
+    """The caBundle of the registration, the same one in every entry."""
+    entries = mesh.kubectl.json("mutatingwebhookconfiguration", webhook)["webhooks"]
+    (bundle,) = {each["clientConfig"].get("caBundle", "") for each in entries}
+    return base64.b64decode(bundle).decode()

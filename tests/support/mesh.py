@@ -172,6 +172,18 @@ def _still(found: dict[str, Any]) -> dict[str, Any]:
     return {**found, "metadata": metadata, "status": {}}
 
 
+def pods(inside: Kubectl, app: str) -> list[dict[str, Any]]:
+    """Of the workload *app*, but for those that are ending."""
+    found = inside.json("pods", f"--selector=app={app}")
+    return [each for each in found if "deletionTimestamp" not in each["metadata"]]
+
+
+def address(found: dict[str, Any], family: int) -> str:
+    """Of a pod, as it stands in a URL."""
+    (ip,) = [each["ip"] for each in found["status"]["podIPs"] if (":" in each["ip"]) == (family == 6)]
+    return f"[{ip}]" if family == 6 else ip
+
+
 def connections(inside: Kubectl, pod_name: str) -> list[dict[str, Any]]:
     """The access log of a pod's Envoy."""
     lines = inside("logs", pod_name, f"--container={names.PROXY_CONTAINER}").splitlines()
