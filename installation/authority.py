@@ -14,7 +14,7 @@ from installation.noted import Fields, Tree
 from installation.options import Options
 from installation.pods import Process
 from proa import names
-from proa.mesh import AccountSecrets, IstioGrpc
+from proa.doors import AccountSecrets, IstioGrpc
 
 COMPONENT: Final = "ca"
 ISTIO_PORTS: Final = {"istio": names.ISTIO_PORT, "istio-renewal": names.ISTIO_RENEWAL_PORT}

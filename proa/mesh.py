@@ -13,9 +13,10 @@ from msgspec import Meta
 
 from proa import dns, names
 from proa.documents import plain, read
+from proa.doors import Authority
 from proa.errors import Invalid, Problems, shown
 from proa.identity import TRUST_DOMAIN_PATTERN, TrustDomain
-from proa.injection import Injection, Namespace, ServiceAccount
+from proa.injection import Injection, Namespace
 from proa.json import Json
 from proa.partial import BUILT_IN, PartialPod, TemplateName
 from proa.quantity import PATTERN, amount
@@ -52,9 +53,6 @@ ConfigMapName: TypeAlias = Annotated[
         pattern=rf"^{dns.SUBDOMAIN}\Z",
         description="a ConfigMap's name: 1 to 253 of a-z, 0-9, '-', '.'",
     ),
-]
-Audience: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[!-~]{1,253}\Z", description="a token's audience: 1 to 253 printable characters, no space")
 ]
 
 # What the two look like is checked where a section is made; a schema that others read must say it, too.
@@ -194,44 +192,6 @@ class FileDiscovery(Section, frozen=True, tag_field="kind", tag="files"):
 
 
 Discovery: TypeAlias = NoDiscovery | FileDiscovery
-
-
-class NoIstio(Section, frozen=True, tag_field="kind", tag="none"):
-    """Nobody listens."""
-
-
-class IstioGrpc(Section, frozen=True, tag_field="kind", tag="grpc"):
-    """Istio's own clients, such as istio-agent and ztunnel, are given certificates by Istio's protocol."""
-
-    audiences: tuple[Audience, ...] = ("istio-ca",)
-    """For one of which a token has to be made."""
-    trusted_node_accounts: tuple[ServiceAccount, ...] = ()
-    """Proxies of a node, such as ztunnel, which may ask for the identity of any pod on their own node."""
-
-    def __post_init__(self) -> None:
-        if not self.audiences:
-            raise Invalid("audiences", "none", "at least one: a token for anybody is a token from anybody")
-
-
-IstioDoor: TypeAlias = NoIstio | IstioGrpc
-
-
-class NoSecrets(Section, frozen=True, tag_field="kind", tag="none"):
-    """No key leaves the authority's memory but its own."""
-
-
-class AccountSecrets(Section, frozen=True, tag_field="kind", tag="service-accounts"):
-    """A Secret with key and certificate for each service account of the namespaces that ask for it, as Citadel's."""
-
-
-SecretsDoor: TypeAlias = NoSecrets | AccountSecrets
-
-
-class Authority(Section, frozen=True):
-    """By which doors workloads are given certificates, beside PodCertificateRequests."""
-
-    istio: IstioDoor = NoIstio()
-    secrets: SecretsDoor = NoSecrets()
 
 
 class MeshConfiguration(Section, frozen=True):

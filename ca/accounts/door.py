@@ -4,7 +4,8 @@ import asyncio
 
 from ca.accounts.keeping import Keeping, Surroundings
 from ca.waiting import waited
-from proa.mesh import AccountSecrets, MeshConfiguration
+from proa.doors import AccountSecrets
+from proa.mesh import MeshConfiguration
 
 
 class AccountsDoor:

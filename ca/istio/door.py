@@ -14,7 +14,7 @@ from ca.waiting import waited
 from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import Clock
-from proa.mesh import IstioGrpc
+from proa.doors import IstioGrpc
 from proa.names import ISTIO_PORT, ISTIO_RENEWAL_PORT
 
 if TYPE_CHECKING:

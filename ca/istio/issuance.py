@@ -23,8 +23,9 @@ from ca.istio.verdict import Code, Refuse, verdict
 from ca.storage import LiveMaterial
 from ca.verdict import Sign
 from kube.configuration import LiveConfiguration
+from proa.doors import IstioGrpc
 from proa.errors import Invalid, ProaError
-from proa.mesh import IstioGrpc, MeshConfiguration
+from proa.mesh import MeshConfiguration
 
 _LOG: Final = structlog.get_logger("ca.audit")
 

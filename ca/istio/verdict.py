@@ -17,9 +17,10 @@ from ca.istio.asked import Address, Asked, Caller, Certificate, PodToken
 from ca.istio.population import LivePod
 from ca.profile import SHORTEST_LEAF, WorkloadLeaf
 from ca.verdict import Sign
+from proa.doors import IstioGrpc
 from proa.errors import Invalid, shown
 from proa.identity import TrustDomain, WorkloadIdentity, parsed_identity
-from proa.mesh import IstioGrpc, MeshConfiguration
+from proa.mesh import MeshConfiguration
 from proa.names import SIGNER
 
 LONGEST_BEHIND: Final = 300.0

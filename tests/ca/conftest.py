@@ -13,6 +13,7 @@ from ca.csr import stub_request
 from kube.client import Client, connected
 from proa.identity import TrustDomain, WorkloadIdentity
 from support.door import Requests, until
+from support.istio import CONFIGURATION, OPEN, Cluster, Running, open_door, opened
 
 
 @dataclass
@@ -79,3 +80,28 @@ def all_answered(api_server: Requests) -> Callable[..., Awaitable[None]]:
         await until(lambda: all(api_server.answer_to(name) for name in names))
 
     return wait
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    """An API server that reviews tokens, and knows a pod."""
+    server = Cluster()
+    await server.start()
+    await server.put(CONFIGURATION, data={"mesh.yaml": OPEN})
+    await server.pod("web-1")
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def cluster_client(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Client]:
+    async with connected(cluster.kubeconfig(tmp_path)) as client:
+        yield client
+
+
+@pytest.fixture
+async def running(cluster_client: Client) -> AsyncIterator[Running]:
+    """The door for Istio's clients, open."""
+    async with open_door(cluster_client) as running:
+        await opened(running)
+        yield running

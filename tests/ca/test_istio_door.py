@@ -1,66 +1,34 @@
-"""Istio's own client, over TLS, against the door: who gets a certificate, and with what words others do not."""
+"""Istio's own client, over TLS, against the door: what it is given, and what is wrong with what it asks."""
 
-import asyncio
 import socket
 import subprocess
-from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.verification import PolicyBuilder, Store
 from structlog.testing import capture_logs
 
-from ca.authority import self_signed_authority
-from ca.certificates import Validity, pem
-from ca.csr import stub_request
 from ca.istio.door import Addresses
-from ca.istio.limits import Rate
-from ca.istio.quota import Rates
-from ca.profile import Terms, WorkloadLeaf, leaf_builder
-from kube.client import Client, connected
-from proa.clock import system_clock
-from proa.identity import TrustDomain, parsed_identity
+from kube.client import Client
 from support.door import until
-from support.istio import OPEN, Cluster, Credential, Running, leaf_of, open_door, opened, pem_request, private
+from support.istio import (
+    CONFIGURATION,
+    OPEN,
+    Cluster,
+    Running,
+    leaf_of,
+    open_door,
+    opened,
+    pem_request,
+    until_known,
+    uris,
+)
 from support.reaching import reached
 
 IDENTITY = "spiffe://cluster.local/ns/shop/sa/web"
-CONFIGURATION = "/api/v1/namespaces/proa-system/configmaps/proa"
-
-
-@pytest.fixture
-async def cluster() -> AsyncIterator[Cluster]:
-    server = Cluster()
-    await server.start()
-    await server.put(CONFIGURATION, data={"mesh.yaml": OPEN})
-    await server.pod("web-1")
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def client(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Client]:
-    async with connected(cluster.kubeconfig(tmp_path)) as client:
-        yield client
-
-
-@pytest.fixture
-async def running(client: Client) -> AsyncIterator[Running]:
-    async with open_door(client) as running:
-        await opened(running)
-        yield running
-
-
-def uris(leaf: Any) -> list[str]:
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert len(list(names)) == 1
-    return list(names.get_values_for_type(x509.UniformResourceIdentifier))
 
 
 async def test_a_pods_token_gets_its_service_accounts_identity_and_openssl_verifies_it(
@@ -111,100 +79,6 @@ async def test_names_in_a_request_are_worth_nothing(cluster: Cluster, running: R
             pem_request(uri="spiffe://cluster.local/ns/kube-system/sa/admin"), cluster.token("web-1")
         )
     assert uris(leaf_of(chain)) == [IDENTITY]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "reason", "asked"),
-    [
-        ({"audience": "kubernetes"}, "OtherAudience", False),
-        ({"hours": -1}, "TokenExpired", False),
-        ({"unbound": True}, "TokenNotBound", False),
-        ({"silent": True}, "TokenNotBound", True),
-        ({"node": "node-2"}, "NodeMismatch", True),
-        ({"account": "admin"}, "ServiceAccountMismatch", True),
-    ],
-)
-async def test_a_token_that_is_not_a_running_pods_own_gets_nothing(
-    cluster: Cluster, running: Running, wrong: dict[str, Any], reason: str, asked: bool
-) -> None:
-    async with running.agent() as agent:
-        error = await agent.refused(pem_request(), cluster.token("web-1", **wrong))
-    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert reason not in error.details(), "who is not known is not told why"
-    assert running.count("UNAUTHENTICATED", reason) == 1
-    assert bool(cluster.reviewed) is asked
-
-
-@pytest.mark.parametrize(
-    "token", [None, "", "x", "a.b.c", "e30.e30.e30", "ä.ö.ü", "x" * 17_000, "a." + "W" * 9000 + ".c"]
-)
-async def test_what_is_no_token_is_refused_without_asking_the_api_server(
-    cluster: Cluster, running: Running, token: str | None
-) -> None:
-    shown = token.encode().decode("latin-1") if token and token.isascii() else token and "%C3"
-    async with running.agent() as agent:
-        error = await agent.refused(pem_request(), shown)
-    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert cluster.reviewed == []
-
-
-async def test_a_forged_token_is_reviewed_once_and_then_remembered(cluster: Cluster, running: Running) -> None:
-    head, claims, _ = cluster.token("web-1").split(".")
-    async with running.agent() as agent:
-        for _ in range(3):
-            error = await agent.refused(pem_request(), f"{head}.{claims}.forged")
-            assert error.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert len(cluster.reviewed) == 1
-
-
-async def test_a_token_is_reviewed_once_for_all_who_show_it_at_a_time(cluster: Cluster, running: Running) -> None:
-    token = cluster.token("web-1")
-    cluster.reviewing.clear()
-    async with running.agent() as agent:
-        asking = [asyncio.create_task(agent.asked(pem_request(), token)) for _ in range(8)]
-        await until(lambda: cluster.reviewed)
-        cluster.reviewing.set()
-        assert len({leaf_of(chain).serial_number for chain in await asyncio.gather(*asking)}) == 8
-    assert cluster.reviewed == [token]
-
-
-async def test_who_gives_up_does_not_end_the_review_of_others(cluster: Cluster, running: Running) -> None:
-    token = cluster.token("web-1")
-    cluster.reviewing.clear()
-    async with running.agent() as agent:
-        first = asyncio.create_task(agent.asked(pem_request(), token))
-        await until(lambda: cluster.reviewed)
-        second = asyncio.create_task(agent.asked(pem_request(), token))
-        first.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await first
-        cluster.reviewing.set()
-        assert uris(leaf_of(await second)) == [IDENTITY]
-    assert cluster.reviewed == [token]
-
-
-@pytest.mark.parametrize("status", [403, 429, 500, 503])
-async def test_while_the_api_server_does_not_answer_a_caller_is_told_to_come_again(
-    cluster: Cluster, running: Running, status: int
-) -> None:
-    token = cluster.token("web-1")
-    cluster.failing = status
-    async with running.agent() as agent:
-        assert (await agent.refused(pem_request(), token)).code() is grpc.StatusCode.UNAVAILABLE
-        cluster.failing = None
-        assert await agent.asked(pem_request(), token)
-
-
-async def test_a_pod_that_is_gone_gets_nothing_though_its_token_was_reviewed(
-    cluster: Cluster, running: Running
-) -> None:
-    token = cluster.token("web-1")
-    async with running.agent() as agent:
-        assert await agent.asked(pem_request(), token)
-        await cluster.remove("/api/v1/namespaces/shop/pods/web-1")
-        await agent.until(grpc.StatusCode.UNAVAILABLE, token)
-    assert running.count("UNAVAILABLE", "PodNotKnown") == 1
-    assert len(cluster.reviewed) == 1
 
 
 @pytest.mark.parametrize(
@@ -271,12 +145,6 @@ async def test_a_proxy_of_a_node_asks_for_pods_of_its_own_node_and_for_no_others
         assert ordinary.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def until_known(running: Running, cluster: Cluster, account: str) -> None:
-    """A pod of *account* is served, so everything that was written before it is known."""
-    async with running.agent() as agent:
-        await agent.until(grpc.StatusCode.OK, cluster.token(f"{account}-1", account, node="node-2"))
-
-
 async def test_another_signer_is_refused_by_name(cluster: Cluster, running: Running) -> None:
     async with running.agent() as agent:
         error = await agent.refused(pem_request(), cluster.token("web-1"), CertSigner="example.com/other")
@@ -284,103 +152,9 @@ async def test_another_signer_is_refused_by_name(cluster: Cluster, running: Runn
         assert await agent.asked(pem_request(), cluster.token("web-1"), CertSigner="proa.dev/workload")
 
 
-async def held(cluster: Cluster, running: Running) -> Credential:
-    key = ec.generate_private_key(ec.SECP256R1())
-    async with running.agent() as agent:
-        chain = await agent.asked(pem_request(key), cluster.token("web-1"))
-    return Credential(private(key), "".join(chain[:-1]).encode())
-
-
-async def test_a_certificate_is_renewed_without_a_token_while_its_pod_runs(cluster: Cluster, running: Running) -> None:
-    credential = await held(cluster, running)
-    async with running.agent(credential) as agent:
-        assert uris(leaf_of(await agent.asked(pem_request()))) == [IDENTITY]
-        await cluster.remove("/api/v1/namespaces/shop/pods/web-1")
-        await agent.until(grpc.StatusCode.PERMISSION_DENIED)
-    assert running.count("PERMISSION_DENIED", "NoLivePod") == 1
-
-
-async def test_a_certificate_is_not_renewed_from_an_address_that_is_no_pod_of_its_identity(
-    cluster: Cluster, running: Running
-) -> None:
-    credential = await held(cluster, running)
-    await cluster.pod("web-1", address="10.0.0.9")
-    await cluster.pod("far-1", "far", "node-2", address="127.0.0.1")
-    await until_known(running, cluster, "far")
-    async with running.agent(credential) as agent:
-        error = await agent.refused(pem_request())
-    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
-    assert "no running pod" in error.details()
-
-
-async def test_a_replica_that_has_lost_the_api_server_for_long_renews_no_certificate_by_what_it_knew(
-    cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ca.istio.verdict.LONGEST_BEHIND", 0.0)
-    async with open_door(client, Rates(pod=Rate(10_000, 1.0))) as running:
-        await opened(running)
-        async with running.agent(await held(cluster, running)) as agent:
-            assert await agent.asked(pem_request())
-            await cluster.stop()
-            await agent.until(grpc.StatusCode.UNAVAILABLE)
-            assert running.count("UNAVAILABLE", "ClusterNotFollowed")
-            await cluster.start()
-            await agent.until(grpc.StatusCode.OK)
-
-
-async def test_the_port_for_certificates_shakes_hands_with_no_stranger(cluster: Cluster, running: Running) -> None:
-    async with running.agent(Credential(*strangers())) as agent:
-        error = await agent.refused(pem_request())
-    assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert running.count("OK", "Signed") == 0
-    assert cluster.reviewed == []
-
-
-@pytest.mark.parametrize(
-    ("ends", "code"), [(-timedelta(minutes=1), grpc.StatusCode.UNAVAILABLE), (timedelta(hours=1), grpc.StatusCode.OK)]
-)
-async def test_a_certificate_that_has_expired_shakes_no_hands(
-    cluster: Cluster, running: Running, ends: timedelta, code: grpc.StatusCode
-) -> None:
-    authority = running.material.authority
-    assert authority is not None
-    key, now = ec.generate_private_key(ec.SECP256R1()), system_clock().replace(microsecond=0)
-    lived = Validity(now - timedelta(hours=2), now + ends)
-    builder = leaf_builder(
-        WorkloadLeaf(parsed_identity(IDENTITY)), Terms(key.public_key(), lived, 7), authority.issuer.issuing
-    )
-    leaf = builder.sign(authority.issuer.key, SHA256())
-    chain = pem(leaf, *authority.issuer.certificates).encode()
-    async with running.agent(Credential(private(key), chain)) as agent:
-        assert await agent.code() is code
-    assert cluster.reviewed == []
-
-
-def strangers() -> tuple[bytes, bytes]:
-    """A credential of another authority, for the same identity."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    other = self_signed_authority(TrustDomain("cluster.local"), system_clock)
-    return private(key), other.sign(stub_request(key), WorkloadLeaf(parsed_identity(IDENTITY))).pem.encode()
-
-
-async def test_a_pod_that_asks_too_often_is_put_off_and_told_for_how_long(cluster: Cluster, client: Client) -> None:
-    async with open_door(client, Rates(pod=Rate(2, 3600.0))) as running:
-        await opened(running)
-        await cluster.pod("web-2")
-        token = cluster.token("web-1")
-        async with running.agent() as agent:
-            for _ in range(2):
-                assert await agent.asked(pem_request(), token)
-            error = await agent.refused(pem_request(), token)
-            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-            assert int(dict(error.trailing_metadata())["grpc-retry-pushback-ms"]) > 3_000_000
-            another = await agent.asked(pem_request(), cluster.token("web-2"))
-            assert uris(leaf_of(another)) == [IDENTITY]
-
-
-async def test_the_door_opens_and_closes_with_the_configuration(cluster: Cluster, client: Client) -> None:
+async def test_the_door_opens_and_closes_with_the_configuration(cluster: Cluster, cluster_client: Client) -> None:
     await cluster.put(CONFIGURATION, data={"mesh.yaml": "{}"})
-    async with open_door(client) as running:
+    async with open_door(cluster_client) as running:
         await until(lambda: running.material.authority)
         assert (running.door.bound, running.door.unready) == ((), "")
         await cluster.put(CONFIGURATION, data={"mesh.yaml": OPEN})
@@ -391,22 +165,22 @@ async def test_the_door_opens_and_closes_with_the_configuration(cluster: Cluster
         await until(lambda: not running.door.bound)
 
 
-async def test_a_door_that_may_not_read_what_it_needs_says_so(cluster: Cluster, client: Client) -> None:
+async def test_a_door_that_may_not_read_what_it_needs_says_so(cluster: Cluster, cluster_client: Client) -> None:
     cluster.forbidden = "/api/v1/pods"
-    async with open_door(client) as running:
+    async with open_door(cluster_client) as running:
         await until(lambda: "403" in running.door.unready)
         assert running.door.unready.startswith("the door of Istio's protocol has not read the pods yet: ")
 
 
 async def test_a_port_that_is_taken_ends_no_authority_and_the_door_opens_when_it_is_free(
-    cluster: Cluster, client: Client
+    cluster: Cluster, cluster_client: Client
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with socket.create_server(("127.0.0.1", 0)) as free:
             other = free.getsockname()[1]
         addresses = Addresses(f"127.0.0.1:{other}", f"127.0.0.1:{port}")
-        async with open_door(client, addresses=addresses) as running:
+        async with open_door(cluster_client, addresses=addresses) as running:
             await until(lambda: f"127.0.0.1:{port}, which is taken" in running.door.unready)
             taken.close()
             await reached(lambda: running.door.bound == (other, port), 20)

@@ -17,10 +17,11 @@ from ca.profile import WorkloadLeaf
 from ca.randomness import new_key
 from ca.verdict import Sign
 from kube.resources import Key
+from proa.doors import Authority, IstioGrpc
 from proa.errors import Invalid
 from proa.identity import TrustDomain, WorkloadIdentity
-from proa.mesh import Authority, IstioGrpc, MeshConfiguration
 from proa.mesh import Certificate as Life
+from proa.mesh import MeshConfiguration
 
 HOME = ip_address("10.0.0.1")
 MESH = MeshConfiguration(authority=Authority(istio=IstioGrpc(trusted_node_accounts=("mesh/ztunnel",))))

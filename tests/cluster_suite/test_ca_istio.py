@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from proa.names import ISTIO_PORT, ISTIO_RENEWAL_PORT
-from support.istio import AGENT, sources
 from support.kubectl import Kubectl, eventually, pod, pod_spec
 from support.mesh import MANIFESTS, Mesh
+from support.protocol import AGENT, sources
 
 IMAGE = "proa:0.1.0"
 OURS = ("service/proa-ca", "clusterrole/proa-ca-istio", "clusterrolebinding/proa-ca-istio")

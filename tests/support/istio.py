@@ -1,17 +1,12 @@
 """Istio's side of its protocol: a client that protoc generated, pods' tokens, and an API server that reviews them."""
 
 import asyncio
-import importlib
 import json
-import sys
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc
@@ -29,7 +24,6 @@ from cryptography.x509 import (
     load_pem_x509_certificates,
 )
 from cryptography.x509.oid import NameOID
-from grpc_tools import protoc
 
 from ca.istio.door import Addresses, IstioDoor, Surroundings
 from ca.istio.metrics import Metrics as IstioMetrics
@@ -41,37 +35,13 @@ from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import Clock, system_clock
 from support.door import Requests, until
+from support.protocol import generated
 
-PROTO = Path(__file__).with_name("istio_ca.proto")
-AGENT = Path(__file__).with_name("istio_agent.py")
-"""A program for a pod."""
 NAME = "proa-ca.proa-system.svc"
 LOCAL = Addresses("127.0.0.1:0", "127.0.0.1:0")
 OPEN = json.dumps({"authority": {"istio": {"kind": "grpc", "trustedNodeAccounts": ["mesh/ztunnel"]}}})
+CONFIGURATION = "/api/v1/namespaces/proa-system/configmaps/proa"
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
-
-
-@cache
-def sources() -> dict[str, str]:
-    """What protoc makes of the protocol's definition: the messages and the stubs, by the names of their files."""
-    # protoc's own: struct.proto.
-    own = Path(protoc.__file__).parent / "_proto"
-    with TemporaryDirectory() as directory:
-        arguments = ["protoc", f"-I{PROTO.parent}", f"-I{own}", f"--python_out={directory}"]
-        assert protoc.main([*arguments, f"--grpc_python_out={directory}", PROTO.name]) == 0
-        return {each.name: each.read_text(encoding="utf-8") for each in Path(directory).iterdir()}
-
-
-@cache
-def generated() -> tuple[Any, Any]:
-    with TemporaryDirectory() as directory:
-        for name, text in sources().items():
-            (Path(directory) / name).write_text(text, encoding="utf-8")
-        sys.path.insert(0, directory)
-        try:
-            return importlib.import_module("istio_ca_pb2"), importlib.import_module("istio_ca_pb2_grpc")
-        finally:
-            sys.path.remove(directory)
 
 
 class Cluster(Requests):
@@ -250,3 +220,15 @@ async def open_door(
 
 async def opened(running: Running) -> None:
     await until(lambda: running.door.bound and not running.door.unready)
+
+
+def uris(leaf: Any) -> list[str]:
+    names = leaf.extensions.get_extension_for_class(SubjectAlternativeName).value
+    assert len(list(names)) == 1
+    return list(names.get_values_for_type(UniformResourceIdentifier))
+
+
+async def until_known(running: Running, cluster: Cluster, account: str) -> None:
+    """A pod of *account* is served, so everything that was written before it is known."""
+    async with running.agent() as agent:
+        await agent.until(grpc.StatusCode.OK, cluster.token(f"{account}-1", account, node="node-2"))
