@@ -35,7 +35,7 @@ _LONGEST_NETWORKS: Final = 16_384
 _MOST: Final = 32
 """Contradictions that a pod is told of: thousands of words of one list may each be none."""
 _NETWORKS: Final = ("--include-outbound-cidrs", "--exclude-outbound-cidrs")
-_EXCLUDED_INBOUND: Final = "--exclude-inbound-ports"
+EXCLUDED_INBOUND: Final = "--exclude-inbound-ports"
 _SIDECARS: Final = singles(names.READY_PORT, names.METRICS_PORT)
 """What the kubelet and Prometheus reach directly, whatever else a pod excludes."""
 _HARMLESS: Final = frozenset({"--outbound-ports-anywhere", "--udp", "--quic", "--drop-invalid", "--log-rate"})
@@ -78,12 +78,19 @@ def contradictions(told: Mapping[str, str], where: Mapping[str, str]) -> Iterabl
             yield Invalid(field, problem.found, problem.allowed)
 
 
+def excluded_too(argument: str, ports: Iterable[int]) -> str:
+    """The *argument* of the inbound ports that are reached directly, with *ports* among them."""
+    flag, _, text = argument.partition("=")
+    value: Any = SETTINGS[flag].read(text)
+    return f"{flag}={SETTINGS[flag].spell((*value, *(span for span in singles(*ports) if not holds(value, span[0]))))}"
+
+
 def letting_by(intercepting: Iterable[str]) -> tuple[str, ...]:
     """Those of the *arguments* by which something may pass by the proxy that would not without them."""
     return tuple(each for each in intercepting if each.partition("=")[0] not in _HARMLESS)
 
 
 def _beside_the_sidecars(flag: str, value: Any) -> Any:
-    if flag != _EXCLUDED_INBOUND:
+    if flag != EXCLUDED_INBOUND:
         return value
     return (*value, *(span for span in _SIDECARS if not holds(value, span[0])))

@@ -11,7 +11,8 @@ from msgspec import UNSET
 
 from proa import names
 from proa.mesh import SidecarKind
-from webhook.operations import Add, Operation, encoded, pointer
+from webhook.interception import EXCLUDED_INBOUND, excluded_too
+from webhook.operations import Add, Operation, Remove, encoded, pointer
 from webhook.pod import Pod
 from webhook.position import INIT_CONTAINERS, Position
 from webhook.probes import Listening, Rewriting, bootstrap_text
@@ -85,15 +86,26 @@ def _containers(pod: Pod, sidecar: Sidecar, at: Position) -> Iterator[Add]:
         yield Add(at.proxy, sidecar.proxy)
 
 
-def _listening(listening: Listening, sidecar: Sidecar, at: Position) -> Iterator[Add]:
+def _listening(listening: Listening, sidecar: Sidecar, at: Position) -> Iterator[Operation]:
     """What the sidecar of this pod is told beside what all are told: to listen, and to let the kubelet reach it."""
     if not listening:
         return
-    reached = (names.READY_PORT, names.METRICS_PORT, *(port for port, _ in listening))
-    yield Add(f"{at.init}/command/-", encoded(f"--exclude-inbound-ports={','.join(map(str, reached))}"))
+    yield from _reached(tuple(port for port, _ in listening), sidecar, at)
     yield Add(f"{at.proxy}/env/-", POD_IP)
     yield Add(f"{at.proxy}/args/-", _ARGUMENT)
     yield Add(f"{at.proxy}/args/-", bootstrap_text(listening, POD_ADDRESS, sidecar.family))
+
+
+def _reached(ports: tuple[int, ...], sidecar: Sidecar, at: Position) -> Iterator[Operation]:
+    """`proa-init` takes each setting once: what a pod excludes of its own stands beside the *ports* of its probes."""
+    asked = {each.partition("=")[0]: (index, each) for index, each in enumerate(sidecar.settings.intercepting)}
+    if EXCLUDED_INBOUND not in asked:
+        reached = (names.READY_PORT, names.METRICS_PORT, *ports)
+        yield Add(f"{at.init}/command/-", encoded(f"{EXCLUDED_INBOUND}={','.join(map(str, reached))}"))
+        return
+    index, own = asked[EXCLUDED_INBOUND]
+    yield Remove(f"{at.init}/args/{index}")
+    yield Add(f"{at.init}/args/{index}", encoded(excluded_too(own, ports)))
 
 
 def _volumes(pod: Pod, sidecar: Sidecar) -> Iterator[Add]:

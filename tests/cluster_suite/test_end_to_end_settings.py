@@ -105,8 +105,16 @@ def test_a_port_that_an_annotation_excludes_passes_by_the_sidecar(injected: Kube
     assert container["args"] == ["--exclude-outbound-ports=8000-8100"]
     direct = f"{injected.json('pod/web')['status']['podIP']}:8080"
     captured = f"{injected.json('service/web')['spec']['clusterIP']}:80"
-    for host in (direct, captured):
-        assert injected.run("peer", "get", f"http://{host}/", of="pod/client", container="app").startswith("web ")
+
+    def answered(host: str) -> bool:
+        try:
+            return injected.run("peer", "get", f"http://{host}/", of="pod/client", container="app").startswith("web ")
+        except Failed:
+            return False
+
+    assert answered(direct)
+    # kube-proxy programs its rules after the endpoints are ready.
+    eventually(lambda: answered(captured), "the Service's address")
 
     def dialled() -> set[str]:
         return {call["original_destination"] for call in connections(injected, "client")}

@@ -12,6 +12,7 @@ from installation.explanation import Explanation, explanation
 from proa import names
 from proa.capture.interception import Interception
 from proa.capture.settings import SETTINGS, described
+from proa.capture.spans import holds
 from proa.errors import Refused
 from proa.mesh import MeshConfiguration, Vocabulary, mesh_configuration
 from support.injecting import decided, in_list, injected, uninjected
@@ -137,6 +138,33 @@ def test_an_injected_pod_calls_proa_init_with_it_is_not_injected_twice_and_is_re
     assert container["args"] == ["--exclude-outbound-ports=5432", "--udp=drop"]
     assert decided(made).operations == ()
     assert uninjected(made) == before
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"exclude_inbound_ports": "8080"},
+        {"exclude_inbound_ports": "8080,15100"},
+        {"include_inbound_ports": "8080-8090", "exclude_inbound_ports": "8085", "udp": "drop"},
+        {"include_inbound_ports": "8080-8090"},
+    ],
+)
+def test_the_kubelet_reaches_the_listeners_of_probes_whatever_a_pod_excludes(said: dict[str, str]) -> None:
+    probe = {"httpGet": {"port": 8080, "path": "/"}}
+    pod = pod_with(own(**said))
+    pod["spec"]["containers"][0] |= {"readinessProbe": probe, "livenessProbe": {"httpGet": {"port": 8081}}}
+    once = injected(pod, MESH)
+    init = in_list(once, "initContainers", names.INIT_CONTAINER)
+    wanted = programmed((*init["command"][1:], *init.get("args", ())))
+    for port in (names.READY_PORT, names.METRICS_PORT, names.PROBE_PORTS, names.PROBE_PORTS + 1):
+        assert holds(wanted.excluded_inbound_ports, port)
+    for name, text in said.items():
+        asked: Any = SETTINGS[f"--{name.replace('_', '-')}"].read(text)
+        done: Any = getattr(wanted, SETTINGS[f"--{name.replace('_', '-')}"].field)
+        assert done == asked if isinstance(asked, str) or name == "udp" else set(asked) <= set(done)
+    assert decided(once, MESH).operations == ()
+    assert uninjected(once) == pod
 
 
 def test_a_pod_whose_annotation_changed_is_injected_anew() -> None:
