@@ -8,6 +8,7 @@ from proa.json import Json
 from proa.overlay import bare
 from proa.partial import LISTS
 from proa.protected import AUTO, OWN, author_problems, container_problems
+from proa.trees import listed
 
 _Object: TypeAlias = dict[str, Json]
 
@@ -15,9 +16,9 @@ _Object: TypeAlias = dict[str, Json]
 def authored(came: _Object, problems: Problems) -> Iterator[tuple[str, _Object]]:
     """What the user's own containers of Proa's names say of Proa's."""
     found: list[str] = []
-    for listed in LISTS:
-        for index, item in enumerate(items_of(came, listed)):
-            name, at = item.get("name"), f"spec.{listed}[{index}]"
+    for containers in LISTS:
+        for index, item in enumerate(items_of(came, containers)):
+            name, at = item.get("name"), f"spec.{containers}[{index}]"
             if name not in OWN:
                 continue
             if name in found:
@@ -55,12 +56,12 @@ def _automatic(partial: _Object) -> _Object:
 
 def without(came: _Object, own: Mapping[str, _Object]) -> _Object:
     spec = dict(cast("_Object", came["spec"]))
-    for listed in LISTS:
-        if any(item.get("name") in own for item in items_of(came, listed)):
-            spec[listed] = [item for item in items_of(came, listed) if item.get("name") not in own]
+    for containers in LISTS:
+        if any(item.get("name") in own for item in items_of(came, containers)):
+            spec[containers] = [item for item in items_of(came, containers) if item.get("name") not in own]
     return {**came, "spec": spec}
 
 
-def items_of(pod: _Object, listed: str) -> list[_Object]:
-    found = cast("_Object", pod["spec"]).get(listed)
-    return cast("list[_Object]", found) if isinstance(found, list) else []
+def items_of(pod: _Object, containers: str) -> list[_Object]:
+    """The pod's list of that name, of containers that have been read once."""
+    return cast("list[_Object]", listed(pod, "spec", containers))

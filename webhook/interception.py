@@ -10,7 +10,7 @@ from typing import Any, Final
 from proa import names
 from proa.capture.interception import Interception
 from proa.capture.settings import SETTINGS
-from proa.capture.spans import holds, singles
+from proa.capture.spans import Spans, holds, singles
 from proa.errors import Invalid, Refused
 from webhook.kinds import Kind
 
@@ -81,8 +81,7 @@ def contradictions(told: Mapping[str, str], where: Mapping[str, str]) -> Iterabl
 def excluded_too(argument: str, ports: Iterable[int]) -> str:
     """The *argument* of the inbound ports that are reached directly, with *ports* among them."""
     flag, _, text = argument.partition("=")
-    value: Any = SETTINGS[flag].read(text)
-    return f"{flag}={SETTINGS[flag].spell((*value, *(span for span in singles(*ports) if not holds(value, span[0]))))}"
+    return f"{flag}={SETTINGS[flag].spell(_among(SETTINGS[flag].read(text), singles(*ports)))}"
 
 
 def letting_by(intercepting: Iterable[str]) -> tuple[str, ...]:
@@ -91,6 +90,9 @@ def letting_by(intercepting: Iterable[str]) -> tuple[str, ...]:
 
 
 def _beside_the_sidecars(flag: str, value: Any) -> Any:
-    if flag != EXCLUDED_INBOUND:
-        return value
-    return (*value, *(span for span in _SIDECARS if not holds(value, span[0])))
+    return _among(value, _SIDECARS) if flag == EXCLUDED_INBOUND else value
+
+
+def _among(value: Any, ports: Spans) -> Any:
+    """*value* and those of the *ports* that it does not hold."""
+    return (*value, *(span for span in ports if not holds(value, span[0])))

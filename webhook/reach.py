@@ -10,16 +10,14 @@ from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
-from proa.errors import Invalid
 from proa.json import Json
 from proa.merging import CONTAINER, POD, Listed, Merging, within
 from proa.mesh import MeshConfiguration
-from proa.names import STATUS
 from proa.overlay import DELETE, DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
 from proa.partial import EVERY
 from proa.protected import OWN
 from webhook.difference import Difference
-from webhook.status import Status
+from webhook.status import Status, changes_read
 
 _OWN: Final[list[Json]] = [{"name": name, PATCH: DELETE} for name in OWN]
 """What moves a user's own containers out of the pod's lists, as a template would."""
@@ -31,10 +29,8 @@ def reachable(record: Status, configuration: MeshConfiguration) -> Status:
         {"metadata": each.metadata, "spec": each.spec} for each in configuration.known_templates.values()
     ]
     partials.append({"spec": {"containers": _OWN, "initContainers": _OWN}})
-    try:
+    with changes_read():
         return replace(record, changed=_within(record.changed, partials, POD))
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
-        raise Invalid(f"metadata.annotations['{STATUS}'].changed", "no record", "what Proa wrote") from error
 
 
 def _within(record: Difference, partials: Sequence[Json], merging: Merging) -> Difference:

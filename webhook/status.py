@@ -1,5 +1,7 @@
 """The record of an injection in the pod's annotation `proa.dev/status`: what was added, and what undoes it. Pure."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -79,6 +81,15 @@ def owned(record: Status) -> Status:
         volumes=ours(record.volumes, VOLUMES),
         annotations=ours(record.annotations, _ANNOTATIONS),
     )
+
+
+@contextmanager
+def changes_read() -> Generator[None]:
+    """Around what goes by the differences of a record, which may be anything. Raises Invalid where they are none."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise Invalid(f"{_FIELD}.changed", "no record", "what Proa wrote") from error
 
 
 def _decoded(text: str, kind: type[_T]) -> _T:

@@ -16,7 +16,7 @@ from webhook.operations import Add, Operation, Remove, applied, encoded, pointed
 from webhook.patch import ANNOTATIONS, METADATA, VOLUMES
 from webhook.position import CONTAINERS, INIT_CONTAINERS
 from webhook.probes import GIVEN
-from webhook.status import Status, recorded
+from webhook.status import Status, changes_read, recorded
 
 _HOOKS: Final = ("postStart", "preStop")
 _ASKING: Final = ("readinessProbe", "livenessProbe", "startupProbe", *_HOOKS)
@@ -76,10 +76,8 @@ def undoing(pod: Json, status: Status) -> Undoing:
     bare = applied(pod, operations)
     if not status.changed or not isinstance(bare, dict):
         return Undoing(operations, bare, bare)
-    try:
+    with changes_read():
         return Undoing(operations, bare, undone(status.changed, bare))
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
-        raise Invalid(f"metadata.annotations['{names.STATUS}'].changed", "no record", "what Proa wrote") from error
 
 
 def _probes(pod: Json, status: Status) -> Iterator[Operation]:
