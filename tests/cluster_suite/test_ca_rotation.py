@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proa import names
-from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec, serving, workload
+from support.kubectl import Kubectl, answered, eventually, pod, pod_spec, serving, workload
 from support.mesh import IN_MESH, Mesh, connections, discovered
 
 SETTLING = 180
@@ -53,13 +53,6 @@ def url_of(inside: Kubectl, server: str) -> str:
     return f"http://{only_pod(inside, server)['status']['podIP']}:8080/"
 
 
-def answers(inside: Kubectl, caller: str, server: str) -> bool:
-    try:
-        return bool(inside.run("peer", "get", url_of(inside, server), of=caller, container="app"))
-    except Failed:
-        return False
-
-
 def failures(inside: Kubectl, *callers: str) -> str:
     return "".join(inside("logs", name, "--container=app").partition("begun")[2].strip() for name in callers)
 
@@ -92,7 +85,12 @@ def test_no_call_fails_while_the_root_is_replaced_and_the_authority_dies_in_the_
     known(strict, "old-server", "new-server")
     caller(strict, "new-caller", "old-server")
     caller(strict, "late-caller", "new-server")
-    eventually(lambda: answers(strict, "pod/old-caller", "new-server"), "the old caller to learn of it", 150, pause=2)
+    eventually(
+        lambda: answered(strict, url_of(strict, "new-server"), by="pod/old-caller"),
+        "the old caller to learn of it",
+        150,
+        pause=2,
+    )
     assert not failures(strict, "old-caller", "new-caller", "late-caller")
     assert peers(strict, "old-server") >= {"spiffe://cluster.local/ns/rotation/sa/default"}
 

@@ -2,11 +2,12 @@
 
 import socket
 from collections.abc import Iterator
+from functools import partial
 from ipaddress import ip_address
 
 import pytest
 
-from support.kubectl import PEER, Failed, Kubectl, eventually, pod_spec, service, serving, workload
+from support.kubectl import PEER, Kubectl, answered, eventually, pod_spec, service, serving, workload
 
 pytestmark = pytest.mark.beside_others
 
@@ -27,15 +28,10 @@ def shop(kubectl: Kubectl) -> Iterator[Kubectl]:
         inside.ready("deployment/web", "deployment/client")
         # kube-proxy programs its rules after the endpoints are ready.
         for family in FAMILIES:
-            eventually(lambda family=family: _answers(inside, family), f"the Service's IPv{family} address")
+            url = f"http://{address(inside.json('service', 'web')['spec']['clusterIPs'], family)}:80/"
+            called = partial(answered, inside, url, by="deployment/client", begins=PAGE, container="")
+            eventually(called, f"the Service's IPv{family} address")
         yield inside
-
-
-def _answers(shop: Kubectl, family: int) -> bool:
-    try:
-        return fetched(shop, address(shop.json("service", "web")["spec"]["clusterIPs"], family), 80).startswith(PAGE)
-    except Failed:
-        return False
 
 
 def address(addresses: list[str], family: int) -> str:

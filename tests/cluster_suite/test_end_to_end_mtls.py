@@ -3,7 +3,7 @@
 from typing import Any
 
 from proa import names
-from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec, serving, workload
+from support.kubectl import answered, eventually, pod, pod_spec, serving, workload
 from support.mesh import IN_MESH, Mesh, address, connections, discovered, pods
 
 FAMILIES = (4, 6)
@@ -24,21 +24,17 @@ def test_sidecars_that_know_each_other_speak_mtls_and_a_strict_one_hears_nobody_
         for family in FAMILIES:
             url = f"http://{address(web, family)}:8080/"
             eventually(
-                lambda url=url: _answered(inside, "deployment/client", url), f"mTLS by IPv{family}", 150, pause=2
+                lambda url=url: answered(inside, url, by="deployment/client", begins="web-"),
+                f"mTLS by IPv{family}",
+                150,
+                pause=2,
             )
-            assert not _answered(inside, "pod/stranger", url)
+            assert not answered(inside, url, by="pod/stranger", begins="web-")
         identity = "spiffe://cluster.local/ns/mtls/sa/default"
         calls = eventually(lambda: _secure(connections(inside, web["metadata"]["name"])), "the server's log", 20)
         assert {call["downstream_peer"] for call in calls} == {identity}
         calls = [call for call in connections(inside, client["metadata"]["name"]) if call["upstream_tls"]]
         assert {(call["upstream_tls"], call["upstream_peer"]) for call in calls} == {("TLSv1.3", identity)}
-
-
-def _answered(inside: Kubectl, caller: str, url: str) -> bool:
-    try:
-        return inside.run("peer", "get", url, of=caller, container="app").startswith("web-")
-    except Failed:
-        return False
 
 
 def _secure(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """What pods ask for of their sidecars by annotations: taken by the real API server, run by the real kubelet."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from proa import names
-from support.kubectl import PEER, Failed, Kubectl, eventually, pod, pod_spec, service, serving
+from support.kubectl import PEER, Failed, Kubectl, answered, eventually, pod, pod_spec, service, serving
 from support.mesh import connections
 from webhook.vocabulary import QUANTITIES, SETTINGS
 
@@ -105,16 +106,10 @@ def test_a_port_that_an_annotation_excludes_passes_by_the_sidecar(injected: Kube
     assert container["args"] == ["--exclude-outbound-ports=8000-8100"]
     direct = f"{injected.json('pod/web')['status']['podIP']}:8080"
     captured = f"{injected.json('service/web')['spec']['clusterIP']}:80"
-
-    def answered(host: str) -> bool:
-        try:
-            return injected.run("peer", "get", f"http://{host}/", of="pod/client", container="app").startswith("web ")
-        except Failed:
-            return False
-
-    assert answered(direct)
+    called = partial(answered, injected, by="pod/client", begins="web ")
+    assert called(f"http://{direct}/")
     # kube-proxy programs its rules after the endpoints are ready.
-    eventually(lambda: answered(captured), "the Service's address")
+    eventually(lambda: called(f"http://{captured}/"), "the Service's address")
 
     def dialled() -> set[str]:
         return {call["original_destination"] for call in connections(injected, "client")}

@@ -94,6 +94,15 @@ class Kubectl:
             self("delete", "namespace", name, *GONE)
 
 
+def answered(inside: Kubectl, url: str, *, by: str, begins: str = "", container: str = "app") -> bool:
+    """Whether *by*, a pod or a workload, gets a page that *begins* so: it may be too early, or not allowed."""
+    try:
+        page = inside.run("peer", "get", url, of=by, container=container)
+    except Failed:
+        return False
+    return bool(page) and page.startswith(begins)
+
+
 def eventually(condition: Callable[[], Any], awaited: str, seconds: float = 60, pause: float = 0.25) -> Any:
     """What *condition* answers as soon as it is true; *pause* lies between two questions to the cluster."""
     deadline = time.monotonic() + seconds
