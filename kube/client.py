@@ -4,7 +4,7 @@ No call is repeated here: whether one is worth it, the caller knows (`failures.w
 Every method raises Unreachable or ApiRefused (or a subclass of it), and Invalid for an object that has no place.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, cast
@@ -14,7 +14,8 @@ import msgspec
 from kube import calls
 from kube.calls import EVERYTHING, JSON, REFUSALS, SECONDS, Answer, Call, Query, Selectors
 from kube.failures import ApiRefused, NotFound, refusal
-from kube.resources import Key, Object, Resource
+from kube.resources import Key, Object, Resource, resource_of
+from kube.versions import in_version, newest, versions
 from proa.json import Json
 
 
@@ -40,13 +41,18 @@ class Client:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._served = dict[Resource, Resource]()
 
     @property
     def address(self) -> str:
         return self._connection.address
 
+    def served(self, resource: Resource) -> Resource:
+        """*resource* in the version that was served last."""
+        return self._served.get(resource, resource)
+
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
-        return await self._sent(calls.reading(resource, Key(namespace or "", name)))
+        return await self._of(resource, lambda used: calls.reading(used, Key(namespace or "", name)))
 
     async def list(
         self, resource: Resource, namespace: str | None = None, selectors: Selectors = EVERYTHING
@@ -60,10 +66,10 @@ class Client:
     ) -> tuple[tuple[Object, ...], str]:
         """As `list`, and the resourceVersion from which a `watch` goes on. Raises Expired if a page is gone."""
         found: list[Object] = []
-        page = await self._sent(calls.listing(resource, namespace, selectors))
+        page = await self._of(resource, lambda used: calls.listing(used, namespace, selectors))
         found.extend(calls.items(page, resource))
         while after := calls.list_metadata(page, "continue"):
-            page = await self._sent(calls.listing(resource, namespace, selectors, after))
+            page = await self._sent(calls.listing(self.served(resource), namespace, selectors, after))
             found.extend(calls.items(page, resource))
         return tuple(found), calls.list_metadata(page, "resourceVersion")
 
@@ -79,12 +85,15 @@ class Client:
 
     async def apply(self, item: Json, manager: str, *, dry_run: bool = False, force: bool = False) -> Object:
         """Server-side apply. Raises Conflict where a field is another manager's, unless *force*."""
-        return await self._sent(calls.application(item, manager, dry_run=dry_run, force=force))
+        resource = resource_of(item)
+        return await self._of(
+            resource, lambda used: calls.application(in_version(item, used), manager, dry_run=dry_run, force=force)
+        )
 
     async def patch_status(self, resource: Resource, item: Json, manager: str) -> Object:
         """Server-side apply of `status`, with force: who writes a status owns it. *item* has apiVersion, kind,
         metadata and status; a `metadata.resourceVersion` makes it fail with Conflict if somebody was faster."""
-        return await self._sent(calls.status_application(resource, item, manager))
+        return await self._of(resource, lambda used: calls.status_application(used, in_version(item, used), manager))
 
     async def replace(self, resource: Resource, item: Json) -> Object:
         """Raises Conflict if *item* was changed since it was read."""
@@ -94,20 +103,15 @@ class Client:
         self, resource: Resource, name: str, namespace: str | None = None, *, dry_run: bool = False
     ) -> None:
         """Raises NotFound. It returns before finalizers and what the object owns are done with."""
-        await self._sent(calls.deletion(resource, Key(namespace or "", name), dry_run=dry_run))
+        await self._of(resource, lambda used: calls.deletion(used, Key(namespace or "", name), dry_run=dry_run))
 
     async def version(self) -> str:
         """Such as `v1.37.0`."""
         return str((await self.request("GET", "/version")).get("gitVersion", ""))
 
     async def supports(self, resource: Resource) -> bool:
-        """Whether this API server serves that kind in that version."""
-        try:
-            served = (await self.request("GET", resource.root)).get("resources")
-        except NotFound:
-            return False
-        found = served if isinstance(served, list) else []
-        return any(isinstance(each, dict) and each.get("name") == resource.plural for each in found)
+        """Whether this API server serves that kind, in one of its versions."""
+        return await self._newest(resource) is not None
 
     async def allowed(
         self, verb: str, resource: Resource, namespace: str | None = None, name: str = "", subresource: str = ""
@@ -129,6 +133,28 @@ class Client:
     ) -> Object:
         """Whatever else the API server answers with a JSON object."""
         return await self._sent(Call(method, path, query, body, content_type, SECONDS))
+
+    async def _of(self, resource: Resource, call: Callable[[Resource], Call]) -> Object:
+        """*call* in the version that is served. Which one is, is asked when something is not found: at first, and when
+        the API server is another one."""
+        used = self.served(resource)
+        try:
+            return await self._sent(call(used))
+        except NotFound:
+            found = await self._newest(resource) if resource.older else used
+            if found is None or found == used:
+                raise
+            self._served[resource] = found
+            return await self._sent(call(found))
+
+    async def _newest(self, resource: Resource) -> Resource | None:
+        return newest(resource, {each.root: await self._described(each.root) for each in versions(resource)})
+
+    async def _described(self, root: str) -> Json:
+        try:
+            return await self.request("GET", root)
+        except NotFound:
+            return None
 
     async def _sent(self, call: Call) -> Object:
         answer = await self._connection.send(call)
@@ -152,8 +178,13 @@ async def _events(lines: AsyncIterator[bytes], call: Call) -> AsyncGenerator[Jso
 
 
 @asynccontextmanager
-async def connected(kubeconfig: Path | None = None, context: str | None = None) -> AsyncGenerator[Client]:
-    """A client of the cluster that *kubeconfig* and *context* name. Nothing is sent before the first call.
+async def connected(
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    through: Callable[[Connection], Connection] | None = None,
+) -> AsyncGenerator[Client]:
+    """A client of the cluster that *kubeconfig* and *context* name. Nothing is sent before the first call, and all of
+    it *through* a connection that is laid on the wire's, if one is given.
 
     Without either: of the one KUBECONFIG names, else of the one whose ServiceAccount this process has, else of
     ~/.kube/config. Raises Invalid where what names the cluster cannot be used.
@@ -162,4 +193,4 @@ async def connected(kubeconfig: Path | None = None, context: str | None = None) 
     from kube.connection import opened  # noqa: PLC0415
 
     async with opened(kubeconfig, context) as connection:
-        yield Client(connection)
+        yield Client(through(connection) if through else connection)

@@ -80,8 +80,10 @@ class LiveConfiguration:
             self._log.error("configuration not usable", error=str(problem), code=problem.code)
             if config_map is not None:
                 self._say(config_map, str(problem))
-        elif current is not None and current != before.current:
-            self._log.info("configuration in force")
+            return
+        if self._state.document != before.document:
+            self._log.info("configuration in force", document=self._state.document)
+        if current is not None and current != before.current:
             for callback in tuple(self._subscribers):
                 callback(current)
 

@@ -1,9 +1,10 @@
 """The configuration in force: the last one that was good, and what is wrong with a newer one. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from proa.digest import digest
 from proa.errors import Invalid, ProaError, shown
 from proa.json import Json
 from proa.mesh import MeshConfiguration, mesh_configuration
@@ -12,9 +13,11 @@ from proa.names import CONFIGURATION_KEY
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """*current* is None until there was a good one; *problem* is why the newest is not in force."""
+    """*current* is None until there was a good one, *document* is its digest; *problem* is why the newest is not in
+    force."""
 
     current: MeshConfiguration | None = None
+    document: str = ""
     problem: ProaError | None = None
 
 
@@ -25,9 +28,10 @@ Reading: TypeAlias = Callable[[str], MeshConfiguration]
 def configured(before: Configured, config_map: Json, name: str, reading: Reading = mesh_configuration) -> Configured:
     """After the ConfigMap *name* was seen as *config_map*, or as None: it is not there."""
     try:
-        return Configured(reading(_document(config_map, name)))
+        document = _document(config_map, name)
+        return Configured(reading(document), digest(document.encode()))
     except ProaError as problem:
-        return Configured(before.current, problem)
+        return replace(before, problem=problem)
 
 
 def _document(config_map: Json, name: str) -> str:

@@ -103,7 +103,7 @@ class Index(Generic[T]):
             self._tell(self._known.listed(self._projected(found), version))
             self.synced.set()
         seconds = round(WATCH_SECONDS * (1 + self._chance() / 2))
-        call = calls.watching(self._resource, namespace, selectors, self._known.version, seconds)
+        call = calls.watching(self._client.served(self._resource), namespace, selectors, self._known.version, seconds)
         async with self._client.watch(call) as events:
             self._recovered()
             async for event in events:

@@ -17,13 +17,15 @@ Object: TypeAlias = dict[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind and its place: *group* is "" for the core group, *plural* the name in paths and in RBAC rules."""
+    """A kind and its place: *group* is "" for the core group, *plural* the name in paths and in RBAC rules. Where its
+    version is not served it is asked for in one of the *older* ones (`versions`)."""
 
     group: str
     version: str
     plural: str
     kind: str
     namespaced: bool = True
+    older: tuple["Resource", ...] = ()
 
     @property
     def api_version(self) -> str:
@@ -91,9 +93,23 @@ ADMISSION_POLICIES: Final = Resource(
 ADMISSION_POLICY_BINDINGS: Final = Resource(
     _ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", namespaced=False
 )
-POD_CERTIFICATE_REQUESTS: Final = Resource(_CERTIFICATES, "v1", "podcertificaterequests", "PodCertificateRequest")
+OLDER_POD_CERTIFICATE_REQUESTS: Final = Resource(
+    _CERTIFICATES, "v1beta1", "podcertificaterequests", "PodCertificateRequest"
+)
+"""The same objects: this version shows what kubelets older than 1.36 have sent, and 1.35 and 1.36 serve no other."""
+POD_CERTIFICATE_REQUESTS: Final = Resource(
+    *(_CERTIFICATES, "v1", "podcertificaterequests", "PodCertificateRequest"), older=(OLDER_POD_CERTIFICATE_REQUESTS,)
+)
+CERTIFICATE_SIGNING_REQUESTS: Final = Resource(
+    _CERTIFICATES, "v1", "certificatesigningrequests", "CertificateSigningRequest", namespaced=False
+)
+OLDER_CLUSTER_TRUST_BUNDLES: Final = Resource(
+    _CERTIFICATES, "v1beta1", "clustertrustbundles", "ClusterTrustBundle", namespaced=False
+)
 CLUSTER_TRUST_BUNDLES: Final = Resource(
-    _CERTIFICATES, "v1", "clustertrustbundles", "ClusterTrustBundle", namespaced=False
+    *(_CERTIFICATES, "v1", "clustertrustbundles", "ClusterTrustBundle"),
+    namespaced=False,
+    older=(OLDER_CLUSTER_TRUST_BUNDLES,),
 )
 TOKEN_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
 ACCESS_REVIEWS: Final = Resource(
@@ -106,6 +122,7 @@ API_SERVICES: Final = Resource("apiregistration.k8s.io", "v1", "apiservices", "A
 ISSUERS: Final = Resource(_CERT_MANAGER, "v1", "issuers", "Issuer")
 CLUSTER_ISSUERS: Final = Resource(_CERT_MANAGER, "v1", "clusterissuers", "ClusterIssuer", namespaced=False)
 CERT_MANAGER_CERTIFICATES: Final = Resource(_CERT_MANAGER, "v1", "certificates", "Certificate")
+CERTIFICATE_REQUESTS: Final = Resource(_CERT_MANAGER, "v1", "certificaterequests", "CertificateRequest")
 CERT_MANAGERS: Final = (ISSUERS, CERT_MANAGER_CERTIFICATES)
 """The custom resources of cert-manager's of which an installation may have objects."""
 

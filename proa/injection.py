@@ -3,8 +3,9 @@
 A selector is one of meta/v1 LabelSelector, and cannot be empty: to Kubernetes that one takes everything.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias, assert_never
 
 from msgspec import Meta
 
@@ -67,6 +68,19 @@ class Requirement(Section, frozen=True):
             allowed = "at least one" if self.operator in _LISTING else "none"
             raise Invalid("values", shown([*self.values]), f"{allowed} with {self.operator}")
 
+    def holds(self, labels: Mapping[str, object]) -> bool:
+        match self.operator:
+            case Operator.IN:
+                return labels.get(self.key) in self.values
+            case Operator.NOT_IN:
+                return labels.get(self.key) not in self.values
+            case Operator.EXISTS:
+                return self.key in labels
+            case Operator.DOES_NOT_EXIST:
+                return self.key not in labels
+            case _:
+                assert_never(self.operator)
+
 
 class Selector(Section, frozen=True):
     """meta/v1 LabelSelector; all of it must hold."""
@@ -80,6 +94,13 @@ class Selector(Section, frozen=True):
         labels = (Requirement(key=k, operator=Operator.IN, values=(v,)) for k, v in self.match_labels.items())
         return (*labels, *self.match_expressions)
 
+    def takes(self, labels: Mapping[str, object]) -> bool:
+        """What carries *labels*."""
+        for key, value in self.match_labels.items():
+            if labels.get(key) != value:
+                return False
+        return all(each.holds(labels) for each in self.match_expressions)
+
 
 class Selectors(Section, frozen=True):
     """A pod is taken by its own labels, or by those of its namespace."""
@@ -92,6 +113,12 @@ class Selectors(Section, frozen=True):
             if selector is not None and not selector.requirements:
                 found = "an empty selector, which would take everything"
                 raise Invalid(field, found, "matchLabels or matchExpressions")
+
+    def takes_pod(self, labels: Mapping[str, object]) -> bool:
+        return self.pods is not None and self.pods.takes(labels)
+
+    def takes_namespace(self, labels: Mapping[str, object]) -> bool:
+        return self.namespaces is not None and self.namespaces.takes(labels)
 
 
 class Injection(Section, frozen=True):

@@ -6,6 +6,7 @@ specification of a pod that is made. A list that is not named here is replaced a
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, TypeAlias, TypeGuard, cast
 
 from proa.json import Json
@@ -81,9 +82,9 @@ def _of(values: list[Json], *kinds: type) -> bool:
 def values_of(items: list[Json], key: str) -> list[Json]:
     """What stands as *key* in each item; None where there is nothing."""
     try:
-        return [item.get(key) for item in cast("list[dict[str, Json]]", items)]
-    except AttributeError:
-        # What is no mapping. Nearly all are, and may be thousands.
+        # Nearly all have it, and may be thousands.
+        return list(map(itemgetter(key), cast("list[dict[str, Json]]", items)))
+    except (KeyError, TypeError):
         return [item.get(key) if isinstance(item, dict) else None for item in items]
 
 
@@ -91,6 +92,8 @@ def places_of(keys: list[Json], wanted: Collection[str | int]) -> list[int]:
     """Where in *keys*, which may be thousands, those *wanted* are."""
     found = frozenset(wanted)
     try:
+        if found.isdisjoint(cast("list[str | int]", keys)):
+            return []
         places = [place for place, key in enumerate(keys) if key in found]
     except TypeError:
         # A key that is none, such as a list.

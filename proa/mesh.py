@@ -4,7 +4,6 @@ Every field has a default, so an empty document is a mesh. Keys are camelCase, a
 A document with several mistakes is refused with all of them at once (see `mesh_configuration`).
 """
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
@@ -12,19 +11,18 @@ from typing import Annotated, Final, TypeAlias
 from msgspec import Meta
 
 from proa import dns, names
+from proa.containers import Init, Proxy
 from proa.documents import plain, read
-from proa.doors import Authority
+from proa.doors import Authority, WorkloadApiOfNodes
 from proa.errors import Invalid, Problems, shown
+from proa.federation import Federation, Name, NoFederation, check_federable, own_domains
 from proa.identity import TRUST_DOMAIN_PATTERN, TrustDomain
 from proa.injection import Injection, Namespace
 from proa.json import Json
 from proa.partial import BUILT_IN, PartialPod, TemplateName
-from proa.quantity import PATTERN, amount
-from proa.release import VERSION
+from proa.programming import ByNode, ByPod, Programming
 from proa.sections import Section, section
 
-IMAGE_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
-"""A regular expression for the whole of an image reference."""
 _SUBJECT: Final = "the mesh configuration"
 LARGEST: Final = 1_048_576
 """Characters of a document: what a ConfigMap may hold (Kubernetes: 1 MiB)."""
@@ -32,21 +30,6 @@ _SHORTEST_CERTIFICATE: Final = 3600
 _LONGEST_CERTIFICATE: Final = 7862400
 
 # Patterns end in \Z, as `$` matches before a last newline too.
-Quantity: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=PATTERN,
-        description="a quantity as text, such as '500m' or '128Mi'",
-    ),
-]
-"""Of a Kubernetes resource."""
-ResourceName: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^([a-z0-9][a-z0-9.-]{0,251}[a-z0-9]/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z",
-        description="quantities by a resource's name, such as cpu or memory",
-    ),
-]
 ConfigMapName: TypeAlias = Annotated[
     str,
     Meta(
@@ -55,8 +38,7 @@ ConfigMapName: TypeAlias = Annotated[
     ),
 ]
 
-# What the two look like is checked where a section is made; a schema that others read must say it, too.
-Image: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{IMAGE_PATTERN}\Z"})]
+# What it looks like is checked where a section is made; a schema that others read must say it, too.
 Domain: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{TRUST_DOMAIN_PATTERN}\Z"})]
 
 
@@ -69,11 +51,6 @@ class PeerTls(StrEnum):
     """Nothing but mTLS from the trust domain."""
 
 
-class AccessLog(StrEnum):
-    JSON = "json"
-    OFF = "off"
-
-
 class Vocabulary(StrEnum):
     """Whose labels and annotations are read."""
 
@@ -82,84 +59,10 @@ class Vocabulary(StrEnum):
     """Istio's names mean what they mean there; Proa's own still work, and win."""
 
 
-class LogFormat(StrEnum):
-    """Of Envoy's own log, not of its access log."""
-
-    TEXT = "text"
-    JSON = "json"
-    """One object a line, with the members level, time, component and message."""
-
-
-class SidecarKind(StrEnum):
-    """What Kubernetes takes the sidecar for."""
-
-    NATIVE = "native"
-    """An init container that goes on (KEP-753): it starts before the app and ends after it, also in Jobs."""
-    REGULAR = "regular"
-    """A container beside the app's: it starts and ends at the same time as they do, and keeps a Job from ending."""
-
-
 class IpFamily(StrEnum):
     DUAL_STACK = "dual-stack"
     IPV4 = "ipv4"
     """For nodes whose kernel has no IPv6 at all: listeners bind 0.0.0.0 instead of `::`."""
-
-
-class LogLevel(StrEnum):
-    """Envoy's own levels (`envoy --help`)."""
-
-    TRACE = "trace"
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-    CRITICAL = "critical"
-    OFF = "off"
-
-
-def _check_image(image: str) -> None:
-    if not re.fullmatch(IMAGE_PATTERN, image):
-        raise Invalid("image", shown(image), "an image reference")
-
-
-class Resources(Section, frozen=True):
-    """Requests and limits of one container; a key that is absent is not set."""
-
-    requests: dict[ResourceName, Quantity] = {}  # noqa: RUF012 - msgspec copies an empty default
-    limits: dict[ResourceName, Quantity] = {}  # noqa: RUF012
-
-    def __post_init__(self) -> None:
-        for name, limit in self.limits.items():
-            request = self.requests.get(name, limit)
-            if amount(request) > amount(limit):
-                # The API server would refuse every pod that is given such a container.
-                raise Invalid(f"requests.{name}", shown(request), f"at most its limit, {limit}")
-
-
-class Proxy(Section, frozen=True):
-    """The sidecar: stock Envoy."""
-
-    sidecar: SidecarKind = SidecarKind.NATIVE
-    image: Image = "docker.io/envoyproxy/envoy:v1.40.0"
-    concurrency: Annotated[int, Meta(ge=1, le=256)] = 2
-    """Worker threads."""
-    log_level: LogLevel = LogLevel.WARNING
-    log_format: LogFormat = LogFormat.TEXT
-    access_log: AccessLog = AccessLog.JSON
-    resources: Resources = Resources(requests={"cpu": "50m", "memory": "64Mi"}, limits={"memory": "512Mi"})
-
-    def __post_init__(self) -> None:
-        _check_image(self.image)
-
-
-class Init(Section, frozen=True):
-    """The init container that programs interception."""
-
-    image: Image = f"proa:{VERSION}"
-    resources: Resources = Resources(requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "64Mi"})
-
-    def __post_init__(self) -> None:
-        _check_image(self.image)
 
 
 class IssuerKey(StrEnum):
@@ -198,11 +101,15 @@ class MeshConfiguration(Section, frozen=True):
     """Everything an admin may set. `trust_domain` is text here and a `TrustDomain` where it is used."""
 
     trust_domain: Domain = "cluster.local"
+    trust_domain_aliases: tuple[Name, ...] = ()
+    """Its former names, or its next one: workloads of either are believed, and are the same ones."""
+    federation: Federation = NoFederation()
     vocabulary: Vocabulary = Vocabulary.PROA
     peer_tls: PeerTls = PeerTls.PERMISSIVE
     ip_family: IpFamily = IpFamily.DUAL_STACK
     proxy: Proxy = Proxy()
     init: Init = Init()
+    interception: Programming = ByPod()
     certificate: Certificate = Certificate()
     authority: Authority = Authority()
     discovery: Discovery = NoDiscovery()
@@ -212,6 +119,7 @@ class MeshConfiguration(Section, frozen=True):
         "kube-public",
         "kube-node-lease",
         "local-path-storage",
+        names.NODE_NAMESPACE,
     )
     """Beside `proa-system`, whose pods are never injected: the injector must not need itself to start."""
     templates: dict[TemplateName, PartialPod] = {}  # noqa: RUF012
@@ -220,10 +128,12 @@ class MeshConfiguration(Section, frozen=True):
     """Of pods that name none."""
 
     def __post_init__(self) -> None:
-        try:
-            TrustDomain(self.trust_domain)
-        except Invalid as problem:
-            raise Invalid("trustDomain", problem.found, problem.allowed) from problem
+        own_domains(self.trust_domain, self.trust_domain_aliases, self.federation)
+        check_federable(self.federation, self.authority.roots)
+        by_node = isinstance(self.interception, ByNode)
+        if not by_node and isinstance(self.authority.workload_api, WorkloadApiOfNodes):
+            allowed = "none, unless interception.programmedBy is node: there is no agent otherwise"
+            raise Invalid("authority.workloadApi.kind", "node-agent", allowed)
         for name in self.default_templates:
             if name not in self.known_templates:
                 raise Invalid("defaultTemplates", shown(name), ", ".join(self.known_templates))
@@ -233,6 +143,11 @@ class MeshConfiguration(Section, frozen=True):
                     f"namespaces that may be injected: none of neverInjectNamespaces, nor {names.SYSTEM_NAMESPACE}"
                 )
                 raise Invalid("injection.enforce", shown(name), allowed)
+
+    @property
+    def own_domains(self) -> tuple[TrustDomain, ...]:
+        """The trust domain by all its names: certificates are issued by the first."""
+        return own_domains(self.trust_domain, self.trust_domain_aliases, self.federation)
 
     @property
     def known_templates(self) -> Mapping[str, PartialPod]:

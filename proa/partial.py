@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from msgspec import Meta
 
 from proa import dns, names
+from proa.capture.annotation import ANNOTATION
 from proa.errors import Invalid, Problems, shown
 from proa.json import Json
 from proa.merging import POD, Listed, Merging, is_key, within
@@ -33,6 +34,7 @@ _RESERVED: Final = frozenset(
         names.BOOTSTRAP,
         names.LEAF,
         names.ROOTS,
+        ANNOTATION,
         names.REVISION,
     )
 )

@@ -27,6 +27,8 @@ _FIXED: Final = ("command", "args", "restartPolicy", "stdin", "tty", RETAIN_KEYS
 _VARIABLES: Final = ("POD_NAME", "POD_NAMESPACE", "SERVICE_ACCOUNT", "POD_IP")
 """Envoy's identity towards discovery is made of them."""
 _NET_ADMIN: Final = "NET_ADMIN"
+TRANSPARENCY: Final = "NET_RAW"
+"""The capability by which the proxy speaks from its client's address."""
 _DIRECTORIES: Final = (names.IDENTITY_DIRECTORY, names.BOOTSTRAP_DIRECTORY, names.DISCOVERY_DIRECTORY)
 _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     **dict.fromkeys(("image", "imagePullPolicy", "workingDir", "restartPolicy"), (str, "text")),
@@ -109,16 +111,33 @@ def _own_context_problems(name: str, context: Json, field: str) -> Iterator[Inva
     for key, value in IDS[name].items():
         if key in context and not same(context[key], value):
             yield Invalid(f"{field}.{key}", shown(context[key]), f"{shown(value)}: interception rests on it")
-    if name == names.INIT_CONTAINER and not _has_net_admin(capabilities := context.get("capabilities", {})):
-        yield Invalid(f"{field}.capabilities", shown(capabilities), "NET_ADMIN among those added, and no directive")
+    if name == names.INIT_CONTAINER:
+        yield from _capability_problems(_NET_ADMIN, context, field)
 
 
-def _has_net_admin(capabilities: Json) -> bool:
-    """Whether proa-init has it with these laid over its own. A runtime adds first, and drops then, but for `ALL`."""
+def transparency_problems(partial: Mapping[str, Any], field: str) -> Iterator[Invalid]:
+    """What in *partial*, laid over the proxy, keeps it from speaking from its client's address: only root can."""
+    context: Json = partial.get("securityContext")
+    if not isinstance(context, dict):
+        return
+    for key, value in (("runAsUser", 0), ("runAsNonRoot", False)):
+        if key in context and not same(context[key], value):
+            yield Invalid(f"{field}.securityContext.{key}", shown(context[key]), f"{shown(value)}, by inbound-mode")
+    yield from _capability_problems(TRANSPARENCY, context, f"{field}.securityContext")
+
+
+def _capability_problems(needed: str, context: Mapping[str, Json], field: str) -> Iterator[Invalid]:
+    capabilities = context.get("capabilities", {})
+    if not _keeps(needed, capabilities):
+        yield Invalid(f"{field}.capabilities", shown(capabilities), f"{needed} among those added, and no directive")
+
+
+def _keeps(needed: str, capabilities: Json) -> bool:
+    """Whether a container has it with these laid over its own. A runtime adds first, and drops then, but for `ALL`."""
     if not isinstance(capabilities, dict) or any(key.startswith("$") for key in capabilities):
         return False
-    added, dropped = capabilities.get("add", [_NET_ADMIN]), capabilities.get("drop") or []
-    return isinstance(added, list) and isinstance(dropped, list) and _NET_ADMIN in added and _NET_ADMIN not in dropped
+    added, dropped = capabilities.get("add", [needed]), capabilities.get("drop") or []
+    return isinstance(added, list) and isinstance(dropped, list) and needed in added and needed not in dropped
 
 
 def _own_mount_problems(mount: Mapping[str, Any], field: str) -> Iterator[Invalid]:

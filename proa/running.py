@@ -3,10 +3,13 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Service: TypeAlias = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 """Serves until the event is set, then drains and returns."""
+
+LAG_SECONDS: Final = 5.0
+"""How long a server that is told to stop serves on: endpoints, and the connections of its clients, are that late."""
 
 
 async def run_until_stopped(*services: Service, grace: float = 20.0) -> None:

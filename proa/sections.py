@@ -6,6 +6,7 @@ The section's own type says what may stand where; its words for people are the `
 import re
 from collections.abc import Callable
 from enum import Enum
+from functools import cache
 from typing import Final, TypeVar, cast
 
 import msgspec
@@ -21,12 +22,12 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What every section of a document has in common: keys in camelCase, and none that it does not know."""
 
     def __hash__(self) -> int:
-        """Of its members, mappings among them, which have none of their own."""
-        return hash(tuple(_hashable(getattr(self, field)) for field in self.__struct_fields__))
+        """Of its own members alone: a configuration is looked up for every pod, and few differ in a section's only."""
+        return hash(tuple(filter(_is_own, msgspec.structs.astuple(self))))
 
 
-def _hashable(value: object) -> object:
-    return frozenset(cast("dict[object, object]", value).items()) if isinstance(value, dict) else value
+def _is_own(value: object) -> bool:
+    return not isinstance(value, dict | Section)
 
 
 _S = TypeVar("_S", bound=Section)
@@ -36,8 +37,14 @@ def section(kind: type[_S], raw: Json) -> _S:
     """A *kind* from *raw*. Raises Refused with everything that is wrong, each by its path below *raw*."""
     problems = Problems()
     with problems.collected():
-        return cast("_S", _struct(cast("inspect.StructType", inspect.type_info(kind)), raw))
+        return cast("_S", _struct(_schema(kind), raw))
     raise problems.refusal(_SUBJECT)
+
+
+@cache
+def _schema(kind: type[Section]) -> inspect.StructType:
+    """As msgspec sees them, which looks at every annotation anew each time: milliseconds."""
+    return cast("inspect.StructType", inspect.type_info(kind))
 
 
 def _value(kind: inspect.Type, raw: Json, words: str = "text") -> object:

@@ -11,24 +11,24 @@ import structlog
 
 def configure_logging(level: int = logging.INFO) -> None:
     """Set structlog up for this process. Field values are the caller's duty: never a key, a token or a bootstrap."""
-    renderer: structlog.typing.Processor
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(_line)
+    readable = sys.stderr.isatty()
+    # Lines as bytes go out in one write: `print` makes two, between which another thread's may stand.
+    lines = structlog.PrintLoggerFactory(sys.stderr) if readable else structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            structlog.dev.ConsoleRenderer() if readable else _line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lines,
     )
 
 
-def _line(event: structlog.typing.EventDict, **_: Any) -> str:
+def _line(_logger: Any, _method: str, event: structlog.typing.EventDict) -> bytes:
     """One JSON line: by msgspec, in a fifth of the time, but for text that is not UTF-8, which json escapes."""
     try:
-        return msgspec.json.encode(event, enc_hook=repr).decode()
+        return msgspec.json.encode(event, enc_hook=repr)
     except (UnicodeEncodeError, TypeError):
-        return json.dumps(event, default=repr)
+        return json.dumps(event, default=repr).encode()

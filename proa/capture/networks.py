@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import Final, TypeAlias
 
     from proa.capture.spans import Span
@@ -20,6 +20,12 @@ EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 _KNOWN: Final[dict[str, Network]] = {"::/0": (6, 0, 2**128 - 1), "::1": (6, 1, 1)}
 """What was read already, so that each check need not read it again; at first what is asked about in every pod."""
 _MOST: Final = 20_000
+_IPV4, _MAPPED = 0xFFFFFFFF, 0xFFFF
+"""The bits of an IPv4 address, and what stands before them where it is written as IPv6's."""
+_OCTETS: Final = {str(octet): octet for octet in range(256)}
+"""By their one spelling: a leading zero is read as octal by others."""
+_BEHIND: Final = {str(bits): (1 << (32 - bits)) - 1 for bits in range(33)}
+"""The bits behind a prefix, by its length."""
 
 
 def network(text: str) -> Network:
@@ -51,17 +57,28 @@ def overlaps(text: str, other: str) -> bool:
 
 
 def minimal(cidrs: Iterable[str], family: int) -> tuple[str, ...]:
-    """The networks of *family* in ascending order, spelled as nft does, without those that lie in another one."""
+    """The addresses of *family* in as few networks as can be, in ascending order, spelled as nft does."""
     spans = sorted(
         (first, -last, text) for text in cidrs for version, first, last in (network(text),) if version == family
     )
-    return tuple(_outermost(spans, family))
+    collapsed = _collapsed((first, -negative, text) for first, negative, text in spans)
+    # Of IPv4 there is one way to spell a network, but for the prefix of a single address.
+    return tuple(
+        text.removesuffix("/32") if family == 4 and text else _spelled((first, last), family)
+        for first, last, text in collapsed
+    )
 
 
 def first_address(text: str) -> str:
     """Of a network, the address it begins with."""
     family, first, _ = network(text)
     return _spelled((first, first), family)
+
+
+def unmapped(address: str) -> str:
+    """As packets bear it: what is written `::ffff:10.0.0.5` (RFC 4291, 2.5.5.2) is dialled by IPv4."""
+    family, first, _ = network(address)
+    return _spelled((first & _IPV4, first & _IPV4), 4) if family == 6 and first >> 32 == _MAPPED else address
 
 
 def without_host_bits(texts: str) -> str:
@@ -78,13 +95,30 @@ def _masked(text: str) -> str:
         return text
 
 
-def _outermost(spans: Iterable[tuple[int, int, str]], family: int) -> Iterator[str]:
-    end = -1
-    for first, negative, text in spans:
-        if -negative > end:
-            end = -negative
-            # Of IPv4 there is one way to spell a network, but for the prefix of a single address.
-            yield text.removesuffix("/32") if family == 4 else _spelled((first, end), family)
+def _collapsed(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Networks by their first and their last address, ascending and the larger one first; without a text if joined.
+
+    What lies in another one is left out, and two halves of a network become that one.
+    """
+    kept: list[tuple[int, int, str]] = []
+    end = -2
+    for first, last, text in spans:
+        if last > end:
+            kept.append((first, last, text))
+            if first == end + 1:
+                _join_halves(kept)
+            end = last
+    return kept
+
+
+def _join_halves(kept: list[tuple[int, int, str]]) -> None:
+    """The last ones, as long as two of them are the halves of a network."""
+    while len(kept) > 1:
+        (lower, middle, _), (upper, last, _) = kept[-2:]
+        size = last - upper + 1
+        if (middle + 1, upper - lower) != (upper, size) or lower & (2 * size - 1):
+            return
+        kept[-2:] = [(lower, last, "")]
 
 
 def _spelled(span: Span, family: int) -> str:
@@ -101,18 +135,13 @@ def _spelled(span: Span, family: int) -> str:
 def _ipv4(text: str) -> Network | None:
     """A plain IPv4 network; nothing if *text* is another or none."""
     address, slash, prefix = text.partition("/")
-    if address.count(".") != 3 or (slash and not _is_octet(prefix)):
-        return None
     try:
-        octets = bytes(map(int, address.split(".")))
-    except ValueError:
+        a, b, c, d = map(_OCTETS.__getitem__, address.split("."))
+        behind = _BEHIND[prefix] if slash else 0
+    except (KeyError, ValueError):
         return None
-    size = 32 - int(prefix) if slash else 0
-    first = int.from_bytes(octets, "big")
-    # int() reads more than digits, and a leading zero, which others read as octal.
-    if size < 0 or first & ((1 << size) - 1) or ".".join(map(str, octets)) != address:
-        return None
-    return 4, first, first | ((1 << size) - 1)
+    first = a << 24 | b << 16 | c << 8 | d
+    return None if first & behind else (4, first, first | behind)
 
 
 def _is_octet(text: str) -> bool:

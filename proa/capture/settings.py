@@ -154,7 +154,11 @@ SETTINGS: Final = {
     "--inbound-port": _of_number("inbound_port", "proxy's port for what dials the pod"),
     "--dns-port": _of_number("dns_port", "proxy's port for questions, on loopback"),
     "--inbound-mode": Setting(
-        "inbound_mode", _mode, _spell_mode, "redirect, tproxy or tproxy:MARK:TABLE", "tproxy keeps the client's address"
+        "inbound_mode",
+        _mode,
+        _spell_mode,
+        "redirect, tproxy or tproxy:MARK:TABLE",
+        "tproxy keeps the client's address, and takes NET_RAW for the proxy",
     ),
     "--include-inbound-ports": _of_ports("included_inbound_ports", "ports that others reach through the proxy"),
     "--exclude-inbound-ports": _of_ports("excluded_inbound_ports", "ports reached directly"),
