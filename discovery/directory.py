@@ -4,10 +4,9 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 from uuid import uuid4
 
-_DATA: Final = "..data"
+from proa.names import VOLUME_DATA
 
 
 def publish(directory: Path, files: Mapping[str, bytes], mode: int = 0o644, owner: int = -1) -> None:
@@ -21,11 +20,11 @@ def publish(directory: Path, files: Mapping[str, bytes], mode: int = 0o644, owne
     _write(fresh, files, mode, owner)
     for name in files:
         if not (directory / name).is_symlink():
-            (directory / name).symlink_to(f"{_DATA}/{name}")
-    swap = directory / f"{_DATA}_tmp"
+            (directory / name).symlink_to(f"{VOLUME_DATA}/{name}")
+    swap = directory / f"{VOLUME_DATA}_tmp"
     swap.unlink(missing_ok=True)
     swap.symlink_to(fresh.name)
-    swap.rename(directory / _DATA)
+    swap.rename(directory / VOLUME_DATA)
     _remove_stale(directory, files, fresh)
 
 

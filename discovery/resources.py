@@ -1,10 +1,11 @@
 """Workloads to Envoy's clusters, endpoints and listeners. Pure: the same workloads, the same bytes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from discovery.model import Destination, IpAddress, Transport, Workload
-from proa.mesh import AccessLog
+from proa.containers import AccessLog
+from proa.identity import TrustDomain, WorkloadIdentity, known_as
 from proxy.clusters import MTLS, mesh_cluster
 from proxy.listeners import destination_listener
 from proxy.message import Message, address
@@ -20,9 +21,10 @@ class Resources:
     listeners: tuple[Message, ...]
 
 
-def resources(workloads: Iterable[Workload], access_log: AccessLog) -> Resources:
+def resources(workloads: Iterable[Workload], access_log: AccessLog, own: Sequence[TrustDomain] = ()) -> Resources:
     """A listener, a cluster and an endpoint for each address and declared port of *workloads*.
 
+    A workload of the *own* trust domain may show any of its names: one that is being renamed has both.
     A dialled pod address must reach that pod and no replica of it, so every destination has a cluster of its own.
     """
     # Two that claim one address and port, as after its reuse: the same one wins in any order, mTLS before plaintext.
@@ -37,7 +39,9 @@ def resources(workloads: Iterable[Workload], access_log: AccessLog) -> Resources
         for (host, port), workload in sorted(owners.items(), key=_order)
     }
     return Resources(
-        clusters=tuple(_cluster(destination, workload) for destination, workload in destinations.items()),
+        clusters=tuple(
+            _cluster(destination, known_as(workload.identity, own)) for destination, workload in destinations.items()
+        ),
         endpoints={
             destination.cluster: _assignment(destination, workload.transport)
             for destination, workload in destinations.items()
@@ -56,9 +60,9 @@ def _order(owned: tuple[tuple[IpAddress, int], Workload]) -> tuple[int, int, int
     return host.version, int(host), port
 
 
-def _cluster(destination: Destination, workload: Workload) -> Message:
+def _cluster(destination: Destination, servers: Sequence[WorkloadIdentity]) -> Message:
     name = destination.cluster
-    return mesh_cluster(name, [workload.identity], file_subscription(endpoints_file(name)))
+    return mesh_cluster(name, servers, file_subscription(endpoints_file(name)))
 
 
 def _listener(destination: Destination, access_log: AccessLog) -> Message:

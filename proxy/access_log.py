@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from proa.containers import AccessLog
 from proa.json import Json
-from proa.mesh import AccessLog
 from proxy.message import Message, extension
 
 _FIELDS: Final[dict[str, Json]] = {

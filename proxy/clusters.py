@@ -1,9 +1,10 @@
 """The clusters a sidecar has whatever the mesh looks like, and those made for mesh destinations. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from proa import names
+from proa.capture.choices import InboundMode, Redirected, Tproxied
 from proa.identity import WorkloadIdentity
 from proa.json import Json
 from proa.mesh import IpFamily
@@ -14,8 +15,13 @@ PASSTHROUGH: Final = "PassthroughCluster"
 INBOUND: Final = "InboundPassthroughCluster"
 BLACK_HOLE: Final = "BlackHoleCluster"
 ADMIN: Final = "admin"
+RESOLVERS: Final = "resolvers"
 _CONNECT_TIMEOUT: Final = "10s"
+_DNS: Final = 53
 _UNLIMITED: Final = 4294967295
+_SOL_IP: Final = 0
+_IP_BIND_ADDRESS_NO_PORT: Final = 24
+"""linux/in.h; of IPv6 sockets, too."""
 MTLS: Final = "proa"
 """Value of the endpoint metadata `envoy.transport_socket_match.tlsMode` of an endpoint behind a sidecar."""
 
@@ -25,18 +31,23 @@ def passthrough_cluster() -> Message:
     return _original_destination(PASSTHROUGH)
 
 
-def inbound_cluster(family: IpFamily) -> Message:
+def inbound_cluster(family: IpFamily, mode: InboundMode) -> Message:
     """The application in this pod, by the address its client dialled.
 
     The source 127.0.0.6 (or ::6) is how the interception rules tell this hop, which must reach the application, from a
-    call of the pod to itself, which must come back to the inbound listener.
+    call of the pod to itself, which must come back to the inbound listener. From the client's own address, which the
+    inbound listener gives, it is the mark that tells it.
     """
-    return {**_original_destination(INBOUND), "upstream_bind_config": _hairpin(family)}
+    match mode:
+        case Redirected():
+            return {**_original_destination(INBOUND), "upstream_bind_config": _hairpin(family)}
+        case Tproxied():
+            return {**_original_destination(INBOUND), "upstream_bind_config": {"socket_options": [_port_by_bind()]}}
 
 
 def application_cluster(name: str, host: str, port: int, family: IpFamily) -> Message:
     """The application in this pod at one of its ports; *host* is the pod's address, as it may listen on that alone."""
-    return {**_static(name, host, port), "upstream_bind_config": _hairpin(family)}
+    return {**_static(name, (host, port)), "upstream_bind_config": _hairpin(family)}
 
 
 def black_hole_cluster() -> Message:
@@ -46,7 +57,13 @@ def black_hole_cluster() -> Message:
 
 def admin_cluster() -> Message:
     """Envoy's own admin endpoint, of which the listeners 15021 and 15090 show one path each."""
-    return _static(ADMIN, LOOPBACK, names.ADMIN_PORT)
+    return _static(ADMIN, (LOOPBACK, names.ADMIN_PORT))
+
+
+def resolvers_cluster(servers: Iterable[str]) -> Message:
+    """The pod's name *servers*, which are asked in turn."""
+    cluster = _static(RESOLVERS, *((server, _DNS) for server in servers))
+    return {**cluster, "circuit_breakers": _no_circuit_breakers()}
 
 
 def mesh_cluster(name: str, servers: Sequence[WorkloadIdentity], eds_config: Message) -> Message:
@@ -72,9 +89,9 @@ def mesh_cluster(name: str, servers: Sequence[WorkloadIdentity], eds_config: Mes
     }
 
 
-def _static(name: str, host: str, port: int) -> Message:
-    endpoint: Message = {"endpoint": {"address": address(host, port)}}
-    assignment: Message = {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+def _static(name: str, *places: tuple[str, int]) -> Message:
+    endpoints: list[Json] = [{"endpoint": {"address": address(host, port)}} for host, port in places]
+    assignment: Message = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
     return {"name": name, "type": "STATIC", "connect_timeout": _CONNECT_TIMEOUT, "load_assignment": assignment}
 
 
@@ -84,6 +101,16 @@ def _hairpin(family: IpFamily) -> Message:
     if family is IpFamily.DUAL_STACK:
         bind["extra_source_addresses"] = [{"address": {"address": names.HAIRPIN_IPV6, "port_value": 0}}]
     return bind
+
+
+def _port_by_bind() -> Message:
+    """The source port is chosen when the socket is bound, not when it connects.
+
+    From the client's own address the port must be none that the client uses for the same destination: one of the two
+    connections would never stand. Linux gives `bind` odd ports and `connect`, by which clients dial, even ones, as
+    long as there are any (inet_csk_find_open_port); Envoy's filter original_src would leave it to `connect`.
+    """
+    return {"level": _SOL_IP, "name": _IP_BIND_ADDRESS_NO_PORT, "int_value": 0, "state": "STATE_PREBIND"}
 
 
 def _original_destination(name: str) -> Message:

@@ -3,8 +3,9 @@
 from typing import Final
 
 from proa import names
-from proa.identity import TrustDomain
-from proa.mesh import AccessLog, MeshConfiguration, PeerTls
+from proa.capture.choices import InboundMode, Redirected, Tproxied
+from proa.containers import AccessLog
+from proa.mesh import MeshConfiguration, PeerTls
 from proxy.access_log import access_logs
 from proxy.clusters import ADMIN, BLACK_HOLE, INBOUND, PASSTHROUGH
 from proxy.http import http_listener, router
@@ -33,28 +34,28 @@ def outbound_listener(configuration: MeshConfiguration) -> Message:
         "traffic_direction": "OUTBOUND",
         "address": wildcard(names.OUTBOUND_PORT, configuration.ip_family),
         "use_original_dst": True,
-        "filter_chains": [_dialled_directly(names.OUTBOUND_PORT)],
+        "filter_chains": [dialled_directly(names.OUTBOUND_PORT)],
         "default_filter_chain": tcp_chain(OUTBOUND_PASSTHROUGH, PASSTHROUGH),
         "access_log": access_logs(configuration.proxy.access_log),
     }
 
 
-def inbound_listener(configuration: MeshConfiguration) -> Message:
+def inbound_listener(configuration: MeshConfiguration, mode: InboundMode) -> Message:
     """Takes all that arrives: the mesh's own mTLS, and what `peerTls` lets in beside it."""
     secure: Message = {
         **tcp_chain(INBOUND_MTLS, INBOUND, _AFTER_HANDSHAKE),
         "filter_chain_match": {"transport_protocol": "tls", "application_protocols": [names.MESH_ALPN]},
-        "transport_socket": downstream_tls(TrustDomain(configuration.trust_domain)),
+        "transport_socket": downstream_tls(configuration),
         "transport_socket_connect_timeout": _HANDSHAKE,
     }
     listener: Message = {
         "name": "inbound",
         "traffic_direction": "INBOUND",
         "address": wildcard(names.INBOUND_PORT, configuration.ip_family),
-        "listener_filters": [_original_destination_filter(), _tls_inspector()],
+        **_arrived(mode),
         "listener_filters_timeout": _TLS_DETECTION,
         "continue_on_listener_filters_timeout": True,
-        "filter_chains": [_dialled_directly(names.INBOUND_PORT), secure],
+        "filter_chains": [dialled_directly(names.INBOUND_PORT), secure],
         "access_log": access_logs(configuration.proxy.access_log),
     }
     match configuration.peer_tls:
@@ -95,7 +96,7 @@ def tcp_chain(name: str, cluster: str, connecting: Message | None = None) -> Mes
     return {"name": name, "filters": [proxy]}
 
 
-def _dialled_directly(port: int) -> Message:
+def dialled_directly(port: int) -> Message:
     """A connection nobody redirected: forwarded to its destination it would come back here, for ever."""
     return {
         **tcp_chain("dialled-directly", BLACK_HOLE),
@@ -103,16 +104,20 @@ def _dialled_directly(port: int) -> Message:
     }
 
 
-def _original_destination_filter() -> Message:
-    return extension(
-        "envoy.filters.listener.original_dst", "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
-    )
+def _arrived(mode: InboundMode) -> Message:
+    """How a connection tells where it was dialled, and from which address the application is called."""
+    destination = listener_filter("original_dst", "OriginalDst")
+    tls = listener_filter("tls_inspector", "TlsInspector")
+    match mode:
+        case Redirected():
+            return {"listener_filters": [destination, tls]}
+        case Tproxied(mark=mark):
+            source = listener_filter("original_src", "OriginalSrc", {"mark": mark})
+            return {"transparent": True, "listener_filters": [destination, source, tls]}
 
 
-def _tls_inspector() -> Message:
-    return extension(
-        "envoy.filters.listener.tls_inspector", "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-    )
+def listener_filter(name: str, message: str, fields: Message | None = None) -> Message:
+    return extension(f"envoy.filters.listener.{name}", f"envoy.extensions.filters.listener.{name}.v3.{message}", fields)
 
 
 def _admin_listener(name: str, port: int, path: tuple[str, str], configuration: MeshConfiguration) -> Message:

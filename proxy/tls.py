@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from proa import names
-from proa.identity import TrustDomain, WorkloadIdentity
+from proa.identity import WorkloadIdentity
 from proa.json import Json
+from proa.mesh import MeshConfiguration
+from proa.rootsmap import federates, revokes
 from proxy.message import Message, extension
 
 _PACKAGE: Final = "envoy.extensions.transport_sockets.tls.v3"
@@ -17,14 +19,36 @@ _PACKAGE: Final = "envoy.extensions.transport_sockets.tls.v3"
 
 def leaf() -> Message:
     """The workload's key and chain, from one file that the kubelet writes."""
-    bundle: Message = {"filename": f"{names.IDENTITY_DIRECTORY}/{names.CREDENTIAL_BUNDLE}"}
+    bundle = _file(names.CREDENTIAL_BUNDLE)
     return _secret("tls_certificate", {"certificate_chain": bundle, "private_key": bundle})
 
 
-def roots() -> Message:
-    """What the workload's peers must be certified by."""
-    bundle: Message = {"filename": f"{names.IDENTITY_DIRECTORY}/{names.TRUST_BUNDLE}"}
-    return _secret("validation_context", {"trusted_ca": bundle})
+def roots(configuration: MeshConfiguration) -> Message:
+    """What the workload's peers must be certified by; and, where certificates are revocable, not revoked."""
+    if federates(configuration):
+        return _secret("validation_context", _by_trust_domain())
+    return _secret("validation_context", {"trusted_ca": _file(names.TRUST_BUNDLE), **_crl(configuration)})
+
+
+def _crl(configuration: MeshConfiguration) -> Message:
+    """A leaf without a valid CRL of its issuer is refused, too (docs/decisions/0035)."""
+    if not revokes(configuration):
+        return {}
+    # Of leaves alone: Envoy would want a CRL of the root, too, whose key may be elsewhere.
+    return {"crl": _file(names.CRL_FILE), "only_verify_leaf_cert_crl": True}
+
+
+def _by_trust_domain() -> Message:
+    """Roots vouch for the trust domain under which they stand, and for no other (docs/decisions/0046)."""
+    bundles: Message = {**_file(names.BUNDLES_FILE), "watched_directory": {"path": names.IDENTITY_DIRECTORY}}
+    validator = extension(
+        "envoy.tls.cert_validator.spiffe", f"{_PACKAGE}.SPIFFECertValidatorConfig", {"trust_bundles": bundles}
+    )
+    return {"custom_validator_config": validator}
+
+
+def _file(name: str) -> Message:
+    return {"filename": f"{names.IDENTITY_DIRECTORY}/{name}"}
 
 
 def _secret(kind: str, content: Message) -> Message:
@@ -35,13 +59,16 @@ def _secret(kind: str, content: Message) -> Message:
     return {"name": kind, kind: {**content, "watched_directory": {"path": names.IDENTITY_DIRECTORY}}}
 
 
-def downstream_tls(trust_domain: TrustDomain) -> Message:
-    """A server's side: the client must show a certificate of *trust_domain*, whoever it is."""
+def downstream_tls(configuration: MeshConfiguration) -> Message:
+    """A server's side: the client must show a certificate of a trust domain that is believed, whoever it is."""
+    # Where there are bundles, they say which domains those are, and may say it of others while Envoy runs.
+    domains = () if federates(configuration) else configuration.own_domains
+    clients: list[Message] = [{"prefix": f"{each.uri}/"} for each in domains]
     context: Message = {
         "require_client_certificate": True,
         "disable_stateless_session_resumption": True,
         "disable_stateful_session_resumption": True,
-        "common_tls_context": _context({"prefix": f"{trust_domain.uri}/"}),
+        "common_tls_context": _context(*clients),
     }
     return extension("envoy.transport_sockets.tls", f"{_PACKAGE}.DownstreamTlsContext", context)
 
