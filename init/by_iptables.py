@@ -51,6 +51,10 @@ class Iptables(Value):
             for text in changes(tables(rules, family), self._saved(family))
         )
 
+    def is_present(self) -> bool:
+        """Whether there is a chain of ours. Raises KernelRefused."""
+        return any(self._saved(family) for family in _families())
+
     def remove(self) -> bool:
         """Have none of our chains; whether those that were there need routes. Raises KernelRefused."""
         former = {family: self._saved(family) for family in _families()}

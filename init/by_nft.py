@@ -11,39 +11,64 @@ from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Final, Protocol
 
     from init.programs import Answer
     from init.ruleset import Ruleset
+
+    class Nft(Protocol):
+        """Who speaks nft's language to the kernel; each method may raise KernelRefused."""
+
+        def told(self, script: str) -> Answer: ...
+        def listed(self, what: str) -> Answer: ...
+
 
 _TPROXY: Final = "tproxy to :"
 """Stands in a table that needs routes."""
 
 
+class Program(Value):
+    """nft itself, started anew for each script."""
+
+    def told(self, script: str) -> Answer:
+        """Raises ProgramMissing."""
+        return run("nft", "-f", "-", script=script)
+
+    def listed(self, what: str) -> Answer:
+        """With priorities as numbers and without counters' values. Raises ProgramMissing."""
+        return run("nft", "-y", "-s", "list", *what.split())
+
+
 class Nftables(Value):
     """One table in one transaction."""
 
+    nft: Nft = Program()
+
     def load(self, rules: Ruleset) -> Loaded:
         """Have the table as *rules* say. Raises KernelRefused."""
-        first = run("nft", "-f", "-", script=first_script(rules))
+        first = self.nft.told(first_script(rules))
         if not first.status or "File exists" not in first.complaint:
-            _must(first)
-            _check(rules)
+            must(first)
+            self._check(rules)
             return Loaded(unchanged=False, was_tproxied=False)
-        former = _listed()
+        former = self._listed()
         unchanged = not changes(table(rules), former)
         if not unchanged:
-            _replace(rules)
+            self._replace(rules)
         return Loaded(unchanged=unchanged, was_tproxied=_TPROXY in former)
 
     def differences(self, rules: Ruleset) -> tuple[str, ...]:
         """What the kernel has otherwise than *rules*. Raises KernelRefused."""
-        return changes(table(rules), _listed())
+        return changes(table(rules), self._listed())
+
+    def is_present(self) -> bool:
+        """Whether there is a table of ours. Raises KernelRefused."""
+        return bool(self._listed())
 
     def remove(self) -> bool:
         """Have no table; whether the one that was there needs routes. Raises KernelRefused."""
-        former = _listed()
-        _must(run("nft", "-f", "-", script=removal()))
+        former = self._listed()
+        must(self.nft.told(removal()))
         return _TPROXY in former
 
     def script(self, rules: Ruleset) -> str:
@@ -54,30 +79,28 @@ class Nftables(Value):
         """What nft would be told."""
         return removal()
 
+    def _listed(self) -> str:
+        """The table as the kernel has it; empty if it has none."""
+        answer = self.nft.listed(f"table inet {TABLE}")
+        return "" if "No such file" in answer.complaint else must(answer)
 
-def _listed() -> str:
-    """The table as the kernel has it; empty if it has none."""
-    answer = run("nft", "-y", "-s", "list", "table", "inet", TABLE)
-    return "" if "No such file" in answer.complaint else _must(answer)
+    def _replace(self, rules: Ruleset) -> None:
+        answer = self.nft.told(script(rules))
+        if answer.status:
+            from init.failures import replacement_failure  # noqa: PLC0415 - only a failure pays for it
 
+            raise replacement_failure(answer.complaint)
+        self._check(rules)
 
-def _replace(rules: Ruleset) -> None:
-    answer = run("nft", "-f", "-", script=script(rules))
-    if answer.status:
-        from init.failures import replacement_failure  # noqa: PLC0415 - only a failure pays for it
+    def _check(self, rules: Ruleset) -> None:
+        if found := self.differences(rules):
+            from init.failures import differing_table  # noqa: PLC0415 - only a failure pays for it
 
-        raise replacement_failure(answer.complaint)
-    _check(rules)
-
-
-def _check(rules: Ruleset) -> None:
-    if found := changes(table(rules), _listed()):
-        from init.failures import differing_table  # noqa: PLC0415 - only a failure pays for it
-
-        raise differing_table(found)
+            raise differing_table(found)
 
 
-def _must(answer: Answer) -> str:
+def must(answer: Answer) -> str:
+    """What nft said. Raises KernelRefused."""
     if not answer.status:
         return answer.output
     from init.failures import nft_failure  # noqa: PLC0415 - only a failure pays for it

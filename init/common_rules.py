@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from init.counters import DNS_CAPTURED, OUTBOUND_EXCLUDED
-from init.matches import ArrivingByOne, LeavingByOne, OfFamily, OfGroupIn, OfUserIn, ToOne, ToPort, ToPortIn
+from init.matches import (
+    ArrivingByOne,
+    Established,
+    LeavingByOne,
+    OfFamily,
+    OfGroupIn,
+    OfUserIn,
+    ToOne,
+    ToPort,
+    ToPortIn,
+)
 from init.ruleset import Rule
 from init.verdicts import Log, Redirect, Return
 from proa.capture.choices import AllDns, DnsTo, NoDns
@@ -19,6 +29,8 @@ if TYPE_CHECKING:
     from proa.capture.interception import Interception
 
 DNS: Final = 53
+ANSWERED: Final = Rule((Established(),), Return(), "the first packet decided, and was let by")
+"""Before rules about first packets, in a chain that every packet meets."""
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
 
 

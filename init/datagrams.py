@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from init.common_rules import (
+    ANSWERED,
     DNS,
     PROTOCOLS,
     arriving_by_excluded,
@@ -22,6 +23,7 @@ from init.matches import (
     FromPort,
     Leaving,
     New,
+    NotUdp,
     Of,
     OfFamily,
     OfGroupIn,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 _UPSTREAM: Final = Zone(1)
 _CAPTURED: Final = Zone(2)
 _QUIC: Final = 443
+_NO_DATAGRAM: Final = Rule((NotUdp(),), Return(), "only questions by UDP need a zone of conntrack")
 
 
 def zone_out_rules(wanted: Interception) -> Iterator[Rule]:
@@ -55,6 +58,7 @@ def zone_out_rules(wanted: Interception) -> Iterator[Rule]:
     captured = tuple(questions(wanted, "udp"))
     if not captured:
         return
+    yield _NO_DATAGRAM
     yield from leaving_by_excluded(wanted)
     yield from uncaptured_families(wanted)
     for match in _upstream_askers(wanted):
@@ -75,6 +79,7 @@ def zone_in_rules(wanted: Interception) -> Iterator[Rule]:
             sources = tuple((FromOne(family, f"dns_servers_{family}"),) for family in sorted(map(family_of, servers)))
         case _:
             return
+    yield _NO_DATAGRAM
     yield from arriving_by_excluded(wanted)
     yield from uncaptured_families(wanted)
     if wanted.virtual_interfaces:
@@ -90,6 +95,7 @@ def leaving_rules(wanted: Interception) -> Iterator[Rule]:
     verdicts = (*_family_drops(wanted), *_datagram_rules(wanted))
     if not verdicts:
         return
+    yield ANSWERED
     yield from leaving_by_excluded(wanted)
     yield Rule((Leaving("lo"),), Return(), "inside the pod")
     for network in ("127.0.0.0/8", "::1"):

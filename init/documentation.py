@@ -24,8 +24,8 @@ would mean nothing, such as a port that is included and excluded.
 
 What a pod may say of them by its annotations stands in [annotations.md](annotations.md).
 
-It takes `NET_ADMIN` and no other capability, also in a user namespace. `--prove` takes `SETUID` and `SETGID` as well,
-and `iptables-legacy` takes `NET_RAW`.
+It takes `NET_ADMIN` and no other capability, also in a user namespace. `--prove` and `--trace` take `SETUID` and
+`SETGID` as well, and `iptables-legacy` takes `NET_RAW`.
 
 | flag | what it does |
 |---|---|
@@ -34,13 +34,20 @@ and `iptables-legacy` takes `NET_RAW`.
 | `--diff` | print what would change |
 | `--verify` | fail if anything would change: rules, routes, the address on `lo` |
 | `--prove` | before the proxy starts: open connections as the application and as it, fail if one goes astray |
+| `--await SECONDS` | without a capability: wait until connections show that somebody else has intercepted |
 | `--explain CONNECTION` | say which rules it meets: `to=10.96.0.10:80,uid=1000`; without a user, it arrives |
+| `--trace CONNECTION` | the kernel's word on it: it is made, or waited for; fail if it met other rules of ours |
 | `--remove` | leave no rule, no route, no address |
 | `--output json` | one JSON object on one line |
 | `--backend` | `nftables`, `iptables`, `iptables-legacy`, or `auto`: the first that works, and the reason is said |
 
-Exit status 0: done. 1: the kernel refused, nothing was changed, and the message says what is missing. 2: the request
-makes no sense.
+Exit status 0: done. 1: the kernel refused, nothing was changed, and the message says what is missing; or connections
+went astray, or met other rules. 2: the request makes no sense. 3: `--await` waited in vain.
+
+Where the node programs the pod ([node-mode.md](node-mode.md)), `--await` holds it until it is done, as any user and
+without a capability. It listens at the proxy's ports and dials as the user it is: as the proxy's, the pod itself; as
+another, an address where nobody is. Each family that the pod has is tried until its connection arrives. All rules are
+one table, which the kernel takes whole, so one connection shows that all of them are there.
 
 ## Settings
 Exclusions win over inclusions. A variable stands for its flag where the flag is not given; `PROA_INIT_FILE` names a

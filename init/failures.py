@@ -89,6 +89,46 @@ class NotProved(KernelRefused):
     remedy: ClassVar[str] = "compare with --verify what the kernel holds; other rules of the namespace may come first"
 
 
+@dataclass(eq=False)
+class NotTraced(KernelRefused):
+    """No packet of the connection was seen."""
+
+    code: ClassVar[str] = "not_traced"
+    remedy: ClassVar[str] = (
+        "see that the pod has a route there; one that arrives has to be dialled by others while this waits"
+    )
+
+
+@dataclass(eq=False)
+class TraceDiffers(KernelRefused):
+    """The kernel led the packet another way than its settings say: *found* names each rule."""
+
+    code: ClassVar[str] = "trace_differs"
+    remedy: ClassVar[str] = "compare with --verify what the kernel holds; a table of others may have the packet first"
+
+
+@dataclass(eq=False)
+class NotProgrammed(KernelRefused):
+    """Nothing showed in time that somebody else programmed the pod."""
+
+    code: ClassVar[str] = "not_programmed"
+    remedy: ClassVar[str] = (
+        "the node's agent programs this pod: see that proa-node runs on the pod's node (kubectl -n proa-node get pods"
+        " -o wide) and what it logs. The pod is held until it is intercepted; the kubelet tries again"
+    )
+
+
+@dataclass(eq=False)
+class NothingToShow(KernelRefused):
+    """No connection of this process would tell whether the pod is intercepted."""
+
+    code: ClassVar[str] = "nothing_to_show"
+    remedy: ClassVar[str] = (
+        "run it as the proxy's user, or as the application's where nothing inbound is captured; a pod in which nothing"
+        " is captured at all has to program itself (interception.programmedBy: pod)"
+    )
+
+
 _ANSWERS: Final[tuple[tuple[str, type[KernelRefused]], ...]] = (
     ("Operation not permitted", NotPermitted),
     ("Protocol not supported", NatMissing),
@@ -134,6 +174,16 @@ def iptables_failure(complaint: str) -> KernelRefused:
 def unproved(lines: tuple[str, ...]) -> NotProved:
     """*lines* say what did not arrive where it should."""
     return NotProved("connections do not arrive where the settings say:" + "".join(f"\n    {line}" for line in lines))
+
+
+def astray(lines: tuple[str, ...]) -> TraceDiffers:
+    """*lines* say where a packet met other rules than it should."""
+    return TraceDiffers("the kernel leads it another way:" + "".join(f"\n    {line}" for line in lines))
+
+
+def unprogrammed(seconds: int, names: tuple[str, ...]) -> NotProgrammed:
+    """*names* of connections that never reached the proxy's ports."""
+    return NotProgrammed(f"in {seconds} seconds nobody has intercepted this pod; not captured: {', '.join(names)}")
 
 
 def missing(program: str, error: OSError) -> ProgramMissing:

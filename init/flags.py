@@ -6,11 +6,11 @@ Not argparse: it takes 12 ms to import of the 30 the process has, and stops at t
 from __future__ import annotations
 
 from init.applied import BACKENDS
-from init.dialling import ALLOWED, read_first
 from proa.capture.choices import DnsTo
 from proa.capture.interception import Interception
 from proa.capture.refusals import refusal
 from proa.capture.settings import RESOLV_CONF, SETTINGS
+from proa.capture.spans import read_number
 from proa.capture.values import Value
 
 TYPE_CHECKING = False
@@ -48,8 +48,22 @@ class Prove(Value):
     interception: Interception
 
 
+class Await(Value):
+    """Wait until connections show that somebody else did it."""
+
+    interception: Interception
+    seconds: int
+
+
 class Explain(Value):
     """Say which rules a connection meets, without looking at the kernel."""
+
+    interception: Interception
+    first: First
+
+
+class Trace(Value):
+    """Have the kernel say which rules a connection meets, and fail if they are not those of Explain."""
 
     interception: Interception
     first: First
@@ -59,7 +73,7 @@ class Remove(Value):
     """Intercept nothing any more."""
 
 
-Action: TypeAlias = Install | Compare | Verify | Prove | Explain | Remove
+Action: TypeAlias = Install | Compare | Verify | Prove | Await | Explain | Trace | Remove
 
 
 class Request(Value):
@@ -76,11 +90,18 @@ class Help(Value):
     """Say what there is to ask for."""
 
 
+_LONGEST_WAIT: Final = 3600
+_FIRST: Final = "such as to=10.96.0.10:80,uid=1000 of the pod, or to=[fd00::2]:8080 of others; udp, gid=, by=eth1, own"
+_SECONDS: Final = f"seconds, 1 to {_LONGEST_WAIT}"
 _OPTIONS: Final = {
     "--output": (("json", "text"), "how to say what was done: json or text (text)"),
-    "--explain": ((), f"say which rules a connection meets: {ALLOWED}"),
+    "--explain": ((), f"say which rules a connection meets: {_FIRST}"),
+    "--trace": ((), "the same of one that is made, said by the kernel; one that arrives is waited for"),
+    "--await": ((), f"touch nothing; wait until connections show that somebody else has: {_SECONDS}"),
     "--backend": (("auto", *BACKENDS), f"auto, {', '.join(BACKENDS)}; auto tries them in this order (auto)"),
 }
+_FREE: Final = {"--explain": _FIRST, "--trace": _FIRST, "--await": _SECONDS}
+"""What may stand for an option without a list."""
 _SWITCHES: Final = {
     "--dry-run": "print the script, touch nothing",
     "--diff": "print what would change, touch nothing",
@@ -96,7 +117,6 @@ _ACTIONS: Final[dict[str, Callable[..., Action]]] = {
     "--remove": Remove,
 }
 _SHORT: Final = {"-o": "--output", "-h": "--help"}
-_DRY_REMOVAL: Final = ["--remove", "--dry-run"]
 _SUBJECT: Final = "the command line"
 
 
@@ -123,16 +143,19 @@ def request(arguments: Sequence[str], name_servers: Callable[[], tuple[str, ...]
 
 
 def _action(values: dict[str, Any], interception: Interception) -> Action:
-    if "--explain" in values:
-        return Explain(interception, values["--explain"])
+    for flag, made in (("--explain", Explain), ("--trace", Trace)):
+        if flag in values:
+            return made(interception, values[flag])
+    if "--await" in values:
+        return Await(interception, values["--await"])
     kind = next((kind for flag, kind in _ACTIONS.items() if flag in values), Install)
     return Remove() if kind is Remove else kind(interception)
 
 
 def _contradictory(values: dict[str, Any]) -> Iterator[Problem]:
     """One thing is done at a time."""
-    chosen = [flag for flag in (*_ACTIONS, "--explain", "--dry-run") if flag in values]
-    if len(chosen) > 1 and chosen != _DRY_REMOVAL:
+    chosen = [flag for flag in (*_ACTIONS, *_FREE, "--dry-run") if flag in values]
+    if len(chosen) > 1 and chosen != ["--remove", "--dry-run"]:
         yield chosen[1], f"with {chosen[0]}", "one of them"
 
 
@@ -147,8 +170,7 @@ def usage() -> str:
 
 def _purpose(flag: str) -> str:
     setting = SETTINGS[flag]
-    default = setting.spell(getattr(Interception, setting.field))
-    return f"{setting.purpose}: {setting.allowed} ({default or 'nothing'})"
+    return f"{setting.purpose}: {setting.allowed} ({setting.spell(getattr(Interception, setting.field)) or 'nothing'})"
 
 
 def _given(arguments: Sequence[str]) -> tuple[dict[str, Any], list[Problem]]:
@@ -187,17 +209,28 @@ def _read(flag: str, text: str | None, values: dict[str, Any], problems: list[Pr
     try:
         values[flag] = _value(flag, text)
     except ValueError:
-        allowed = SETTINGS[flag].allowed if flag in SETTINGS else " or ".join(_OPTIONS[flag][0]) or ALLOWED
+        allowed = SETTINGS[flag].allowed if flag in SETTINGS else " or ".join(_OPTIONS[flag][0]) or _FREE[flag]
         problems.append((flag, text, allowed))
 
 
 def _value(flag: str, text: str | None) -> object:
     """Raises ValueError."""
-    if flag == "--explain" and text is not None:
+    if flag == "--await" and text is not None:
+        return _seconds(text)
+    if flag in _FREE and text is not None:
+        from init.dialling import read_first  # noqa: PLC0415 - only who asks pays for it
+
         return read_first(text)
     if text is None or (flag in _OPTIONS and text not in _OPTIONS[flag][0]):
         raise ValueError
     return SETTINGS[flag].read(text) if flag in SETTINGS else text
+
+
+def _seconds(text: str) -> int:
+    """Raises ValueError."""
+    if not 1 <= (seconds := read_number(text)) <= _LONGEST_WAIT:
+        raise ValueError
+    return seconds
 
 
 def _refused() -> type[Refused]:

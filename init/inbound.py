@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from init.common_rules import PROTOCOLS, arriving_by_excluded, logged, question_rules, uncaptured_families
+from init.common_rules import ANSWERED, PROTOCOLS, arriving_by_excluded, logged, question_rules, uncaptured_families
 from init.counters import FAMILY_DROPPED, INBOUND_CAPTURED, INBOUND_EXCLUDED, INVALID_DROPPED
 from init.matches import (
     Arriving,
@@ -74,6 +74,8 @@ def arriving_rules(wanted: Interception) -> Iterator[Rule]:
     if wanted.drop_invalid:
         dropped = Rule((Invalid(),), Drop(INVALID_DROPPED), "the application would reset a connection it does not know")
         yield from logged(wanted, dropped)
+    if not captures:
+        yield ANSWERED
     if isinstance(wanted.inbound_mode, Tproxied):
         from_proxy = (Arriving("lo"), Marked(wanted.inbound_mode.mark))
         yield Rule(from_proxy, MarkConnection(wanted.inbound_mode.mark), "the proxy speaks from its client's address")

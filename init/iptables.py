@@ -10,6 +10,7 @@ from init.matches import (
     Arriving,
     ArrivingByOne,
     ConnectionMarked,
+    Established,
     FromNetwork,
     FromOne,
     FromPort,
@@ -19,6 +20,7 @@ from init.matches import (
     Marked,
     New,
     NotTcp,
+    NotUdp,
     Of,
     OfFamily,
     OfGroupIn,
@@ -128,7 +130,9 @@ def _words(match: Match, family: int, sets: Mapping[str, NamedSet]) -> Iterator[
 
 def _of_networks(match: Match, networks: Iterable[str], family: int) -> Iterator[Words]:
     for network in networks:
-        if family_of(network) == family:
+        if network.endswith("/0"):  # which iptables reads, and does not print
+            yield from (Words(),) if family_of(network) == family else ()
+        elif family_of(network) == family:
             prefix = "" if "/" in network else f"/{_LONGEST_PREFIX[family]}"
             yield Words(network=f"{_WAYS[type(match)]} {network}{prefix}")
 
@@ -165,6 +169,7 @@ _WAYS: Final[dict[type, str]] = {
 _WORDS: Final[dict[type, Callable[[Any], Words]]] = {
     Of: lambda it: Words(protocol=f"-p {it.protocol}"),
     NotTcp: lambda _: Words(protocol="! -p tcp"),
+    NotUdp: lambda _: Words(protocol="! -p udp"),
     Arriving: lambda it: Words(interface=f"-i {it.interface}"),
     Leaving: lambda it: Words(interface=f"-o {it.interface}"),
     ToPod: lambda _: Words(modules="-m addrtype --dst-type LOCAL"),
@@ -173,6 +178,7 @@ _WORDS: Final[dict[type, Callable[[Any], Words]]] = {
     Marked: lambda it: Words(modules=f"-m mark --mark 0x{it.mark:x}"),
     ConnectionMarked: lambda it: Words(modules=f"-m connmark --mark 0x{it.mark:x}"),
     New: lambda _: Words(modules="-m conntrack --ctstate NEW"),
+    Established: lambda _: Words(modules="-m conntrack --ctstate ESTABLISHED"),
     Invalid: lambda _: Words(modules="-m conntrack --ctstate INVALID"),
     Reply: lambda _: Words(modules="-m conntrack --ctdir REPLY"),
 }

@@ -26,20 +26,22 @@ if TYPE_CHECKING:
 
         def load(self, rules: Ruleset) -> Loaded: ...
         def differences(self, rules: Ruleset) -> tuple[str, ...]: ...
+        def is_present(self) -> bool: ...
         def remove(self) -> bool: ...
         def script(self, rules: Ruleset) -> str: ...
         def removal(self) -> str: ...
 
 
-def apply(wanted: Interception, backend: Backend) -> Applied:
+def apply(wanted: Interception, backend: Backend | Nftables) -> Applied:
     """Intercept as *wanted*, in place of what may be intercepted now, without an instant in between.
 
     Raises KernelRefused (init.failures); then the former state is in force, unless the error is TableDiffers.
     """
     rules = ruleset(wanted)
     address = hairpin.add()
-    routed = _route(wanted.inbound_mode)
+    routed = None
     try:
+        routed = _route(wanted.inbound_mode)
         loaded, used, reason = _first(backend, lambda door: door.load(rules))
     except BaseException:
         if isinstance(address, Added):
@@ -51,14 +53,19 @@ def apply(wanted: Interception, backend: Backend) -> Applied:
     return Applied(address, used, reason, unchanged=loaded.unchanged)
 
 
-def differences(wanted: Interception, backend: Backend) -> tuple[str, ...]:
+def differences(wanted: Interception, backend: Backend | Nftables) -> tuple[str, ...]:
     """What `apply` would change, a line each. Raises KernelRefused."""
     rules = ruleset(wanted)
     found, _, _ = _first(backend, lambda door: door.differences(rules))
     return (*found, *hairpin.differences(), *_routing_differences(wanted.inbound_mode))
 
 
-def verify(wanted: Interception, backend: Backend) -> None:
+def is_present() -> bool:
+    """Whether any rule of ours is in force, by whichever backend. Raises KernelRefused."""
+    return _every(lambda door: door.is_present())
+
+
+def verify(wanted: Interception, backend: Backend | Nftables) -> None:
     """Raises KernelRefused, and so TableDiffers where `apply` would change anything."""
     if found := differences(wanted, backend):
         from init.failures import differing_table  # noqa: PLC0415 - only a failure pays for it
@@ -84,8 +91,10 @@ def removals(backend: Backend) -> str:
     return _door("nftables" if backend == "auto" else backend).removal()
 
 
-def _first(backend: Backend, action: Callable[[Door], Answer]) -> tuple[Answer, BackendName, str]:
+def _first(backend: Backend | Nftables, action: Callable[[Door], Answer]) -> tuple[Answer, BackendName, str]:
     """The answer of the backend that was asked for, or of the first that works; which, and why."""
+    if isinstance(backend, Nftables):
+        return action(backend), "nftables", "given"
     if backend != "auto":
         return action(_door(backend)), backend, "asked for"
     try:
@@ -142,13 +151,13 @@ def _route(mode: InboundMode) -> Tproxied | None:
     """What was not routed so before."""
     if not isinstance(mode, Tproxied):
         return None
-    from init import routing  # noqa: PLC0415 - pyroute2 takes 150 ms to import, and few pods want it
+    from init import routing  # noqa: PLC0415 - few pods want it
 
     return mode if routing.add(mode) else None
 
 
 def _keep(mode: InboundMode | None) -> None:
-    from init import routing  # noqa: PLC0415 - pyroute2 takes 150 ms to import, and few pods want it
+    from init import routing  # noqa: PLC0415 - few pods want it
 
     routing.keep(mode if isinstance(mode, Tproxied) else None)
 
@@ -156,13 +165,13 @@ def _keep(mode: InboundMode | None) -> None:
 def _routing_differences(mode: InboundMode) -> tuple[str, ...]:
     if not isinstance(mode, Tproxied):
         return ()
-    from init import routing  # noqa: PLC0415 - pyroute2 takes 150 ms to import, and few pods want it
+    from init import routing  # noqa: PLC0415 - few pods want it
 
     return routing.differences(mode)
 
 
 def _withdraw(mode: Tproxied | None) -> None:
     if mode:
-        from init import routing  # noqa: PLC0415 - pyroute2 takes 150 ms to import, and few pods want it
+        from init import routing  # noqa: PLC0415 - few pods want it
 
         routing.withdraw(mode)

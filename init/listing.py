@@ -10,14 +10,17 @@ if TYPE_CHECKING:
 Contents: TypeAlias = "dict[str, list[str]]"
 """Lines by the heading of their block."""
 
+_ELEMENTS: Final = "elements ="
 _SPELLINGS: Final = (
     ("l4proto 6 ", "l4proto tcp "),
     ("l4proto 17 ", "l4proto udp "),
     ("l4proto != 6 ", "l4proto != tcp "),
+    ("l4proto != 17 ", "l4proto != udp "),
     ("nfproto 2 ", "nfproto ipv4 "),
     ("nfproto 10 ", "nfproto ipv6 "),
     ("ct state 0x8 ", "ct state new "),
     ("ct state 0x1 ", "ct state invalid "),
+    ("ct state 0x2 ", "ct state established "),
     ("ct direction 1 ", "ct direction reply "),
     ("daddr type 2 ", "daddr type local "),
     ("priority raw;", "priority -300;"),
@@ -49,6 +52,9 @@ def _contents(text: str) -> Contents:
     path: list[str] = []
     blocks: Contents = {}
     for raw in text.replace("{", "{\n").replace("}", "\n}\n").splitlines():
+        if path and path[-1] == _ELEMENTS and "}" not in raw:
+            blocks[", ".join(path)].append(raw)  # thousands of lines, in which nothing has two spellings
+            continue
         line = _plain(raw)
         if line.endswith("{"):
             path.append(line.removesuffix("{").strip())
@@ -57,9 +63,7 @@ def _contents(text: str) -> Contents:
             path = path[:-1]
         elif path and line and not line.startswith("packets "):
             blocks[", ".join(path)].append(line)
-    return {
-        heading: _unordered(lines) if heading.endswith("elements =") else lines for heading, lines in blocks.items()
-    }
+    return {heading: _unordered(lines) if heading.endswith(_ELEMENTS) else lines for heading, lines in blocks.items()}
 
 
 def _plain(line: str) -> str:
@@ -71,7 +75,8 @@ def _plain(line: str) -> str:
 
 
 def _unordered(lines: list[str]) -> list[str]:
-    return sorted(element.strip() for element in ",".join(lines).split(",") if element.strip())
+    elements = ",".join(lines).replace('"', "").split(",")
+    return sorted(filter(None, map(str.strip, elements)))
 
 
 def _changes(heading: str, wanted: list[str] | None, found: list[str] | None) -> Iterator[str]:

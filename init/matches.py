@@ -21,6 +21,10 @@ class NotTcp(Value):
     """Any packet but TCP's."""
 
 
+class NotUdp(Value):
+    """Any packet but UDP's."""
+
+
 class OfFamily(Value):
     """Of this family, 4 or 6."""
 
@@ -136,6 +140,10 @@ class New(Value):
     """The first packet of a connection."""
 
 
+class Established(Value):
+    """Of a connection that was answered."""
+
+
 class Invalid(Value):
     """Conntrack cannot place it."""
 
@@ -147,6 +155,7 @@ class Reply(Value):
 Match: TypeAlias = (
     Of
     | NotTcp
+    | NotUdp
     | OfFamily
     | Arriving
     | Leaving
@@ -166,6 +175,7 @@ Match: TypeAlias = (
     | Marked
     | ConnectionMarked
     | New
+    | Established
     | Invalid
     | Reply
 )

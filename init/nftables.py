@@ -9,6 +9,7 @@ from init.matches import (
     Arriving,
     ArrivingByOne,
     ConnectionMarked,
+    Established,
     FromNetwork,
     FromOne,
     FromPort,
@@ -18,6 +19,7 @@ from init.matches import (
     Marked,
     New,
     NotTcp,
+    NotUdp,
     Of,
     OfFamily,
     OfGroupIn,
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Final
 
+    from init.matches import Match
     from init.ruleset import Chain, NamedSet, Rule, Ruleset
+    from init.verdicts import Verdict
     from proa.capture.spans import Spans
 
 LOG_BURST: Final = 20
@@ -117,13 +121,18 @@ def _chain_lines(chain: Chain) -> Iterator[str]:
     if hook := chain.hook:
         yield f"\t\ttype {hook.kind} hook {hook.point} priority {hook.priority}; policy accept;"
     for rule in chain.rules:
-        yield f"\t\t{_rule(rule)}"
+        yield f'\t\t{statement(rule)} comment "{rule.why}"'
     yield "\t}"
 
 
-def _rule(rule: Rule) -> str:
-    words = (*(_WORDS[type(part)](part) for part in (*rule.when, rule.then)), f'comment "{rule.why}"')
-    return " ".join(words)
+def statement(rule: Rule) -> str:
+    """*rule* as nft lists it, but for its comment."""
+    return " ".join(map(words, (*rule.when, rule.then)))
+
+
+def words(part: Match | Verdict) -> str:
+    """A match or a verdict as nft lists it."""
+    return _WORDS[type(part)](part)
 
 
 def _family(address: str) -> str:
@@ -141,6 +150,7 @@ def _counted(counter: str, verdict: str) -> str:
 _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     Of: lambda it: f"meta l4proto {it.protocol}",
     NotTcp: lambda _: "meta l4proto != tcp",
+    NotUdp: lambda _: "meta l4proto != udp",
     OfFamily: lambda it: f"meta nfproto ipv{it.family}",
     Arriving: lambda it: f'iifname "{it.interface}"',
     Leaving: lambda it: f'oifname "{it.interface}"',
@@ -160,6 +170,7 @@ _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     Marked: lambda it: f"meta mark 0x{it.mark:08x}",
     ConnectionMarked: lambda it: f"ct mark 0x{it.mark:08x}",
     New: lambda _: "ct state new",
+    Established: lambda _: "ct state established",
     Invalid: lambda _: "ct state invalid",
     Reply: lambda _: "ct direction reply",
     Return: lambda it: _counted(it.counter, "return"),
@@ -174,4 +185,3 @@ _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     Reject: lambda it: _counted(it.counter, "reject"),
     Log: lambda it: f'limit rate {it.rate}/second burst {LOG_BURST} packets log prefix "{it.prefix}"',
 }
-"""Each match and verdict as nft lists it."""

@@ -6,15 +6,16 @@ servers. Nobody outside is there to dial the pod; the proxy's call to the pod ta
 
 from __future__ import annotations
 
-from init.fate import First, Sender, fate
+from init.fate import Captured, First, Sender, fate
 from proa.capture.choices import AllDns, DnsTo
 from proa.capture.networks import family_of, first_address
-from proa.capture.spans import ALL_PORTS, holds
+from proa.capture.provers import application_ids, captured_port, proxy_ids
+from proa.capture.spans import ALL_PORTS
 from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Final
 
     from init.fate import Fate
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 NOWHERE: Final = {4: "192.0.2.1", 6: "2001:db8::1"}
 _PORT: Final = 80
-_OTHERS: Final = (8080, 8443, 9090, 10080, 18080)
-_APPLICATION: Final = range(1000, 60000, 1001)
+_SELF: Final = 8080
+"""Of the pod, where nothing that others dial is captured."""
 
 
 class Probe(Value):
@@ -43,13 +44,41 @@ def probes(wanted: Interception, own: Mapping[int, str]) -> tuple[Probe, ...]:
     )
 
 
+def telling(wanted: Interception, own: Mapping[int, str], sender: Sender) -> tuple[Probe, ...]:
+    """Of what *sender* may dial one connection a family that the proxy gets by the rules, and nobody without them."""
+    return tuple(
+        Probe(f"{name}, IPv{family}", first, expected)
+        for family in own
+        for name, first, expected in _captured(wanted, _own_firsts(wanted, family, own[family], sender))
+    )
+
+
+def _captured(wanted: Interception, firsts: Iterable[tuple[str, First]]) -> Iterator[tuple[str, First, Fate]]:
+    """The first of *firsts*, if one is."""
+    for name, first in firsts:
+        if isinstance(expected := fate(wanted, first), Captured):
+            yield name, first, expected
+            return
+
+
+def _own_firsts(wanted: Interception, family: int, own: str, sender: Sender) -> Iterator[tuple[str, First]]:
+    """What stays in the pod comes first: where there are no rules, the others leave it."""
+    if port := captured_port(wanted):
+        yield "a connection to the pod itself", First("tcp", own, own, port, "lo", sender, to_pod=True)
+    networks = (first_address(text) for text in wanted.included_outbound_cidrs if family_of(text) == family)
+    ports = (_port(wanted), *(first for first, _ in wanted.outbound_ports_anywhere))
+    for destination in (NOWHERE[family], *networks):
+        for port in ports:
+            yield "a connection out", First("tcp", own, destination, port, "eth0", sender)
+
+
 def _firsts(wanted: Interception, family: int, own: str) -> Iterator[tuple[str, First]]:
-    application, proxy = _application(wanted), _proxy(wanted)
+    application, proxy = Sender(*application_ids(wanted)), Sender(*proxy_ids(wanted))
     outside = (("a connection out", NOWHERE[family], _port(wanted)), *_excluded(wanted, family))
     for name, destination, port in outside:
         yield name, First("tcp", own, destination, port, "eth0", application)
     yield "the proxy's own connection out", First("tcp", own, NOWHERE[family], _port(wanted), "eth0", proxy)
-    inside = _inbound_port(wanted)
+    inside = captured_port(wanted) or _SELF
     yield "the proxy's connection to the pod", First("tcp", own, own, inside, "lo", proxy, to_pod=True)
     yield "a connection inside the pod", First("tcp", own, own, inside, "lo", application, to_pod=True)
     for server in _servers(wanted, family):
@@ -79,28 +108,7 @@ def _servers(wanted: Interception, family: int) -> Iterator[str]:
             pass
 
 
-def _application(wanted: Interception) -> Sender:
-    """Some user and group that are neither the proxy's nor excluded."""
-    taken = (*wanted.proxy_uids, *(span for users in wanted.excluded_users for span in users.uids))
-    barred = (*wanted.proxy_gids, *wanted.excluded_gids)
-    uid = next((each for each in _APPLICATION if not holds(taken, each)), 0)
-    named = (first for first, _ in wanted.included_gids)
-    gids = (each for each in (*_APPLICATION, *named) if holds(wanted.included_gids, each) and not holds(barred, each))
-    return Sender(uid, next(gids, 0))
-
-
-def _proxy(wanted: Interception) -> Sender:
-    uid = wanted.proxy_uids[0][0] if wanted.proxy_uids else _application(wanted).uid
-    return Sender(uid, wanted.proxy_gids[0][0] if wanted.proxy_gids else _application(wanted).gid)
-
-
 def _port(wanted: Interception) -> int:
     """One that the settings capture, if there is one."""
     spans = wanted.included_outbound_ports
     return _PORT if spans == ALL_PORTS else spans[0][0] if spans else _PORT
-
-
-def _inbound_port(wanted: Interception) -> int:
-    direct = wanted.excluded_inbound_ports + wanted.tunnel_ports
-    listed = () if wanted.included_inbound_ports == ALL_PORTS else (first for first, _ in wanted.included_inbound_ports)
-    return next((each for each in (*listed, *_OTHERS) if not holds(direct, each)), _OTHERS[0])

@@ -44,14 +44,14 @@ class Shown(Value):
 def prove(wanted: Interception) -> tuple[Shown, ...]:
     """Every probe that the pod's addresses and routes allow. Raises KernelRefused if nothing can be tried."""
     with ExitStack() as stack:
-        listeners = [stack.enter_context(each) for each in _listeners(wanted)]
-        shown = tuple(Shown(probe.name, _tried(probe, listeners)) for probe in probes(wanted, dict(_own_addresses())))
+        listening = [stack.enter_context(each) for each in listeners(wanted)]
+        shown = tuple(Shown(probe.name, _tried(probe, listening)) for probe in probes(wanted, dict(own_addresses())))
     if not shown:
         raise NotProvable("the pod has no address of its own and no route")
     return shown
 
 
-def _own_addresses() -> Iterator[tuple[int, str]]:
+def own_addresses() -> Iterator[tuple[int, str]]:
     """By family, the address with which the pod would dial the outside."""
     for number, family in _FAMILIES.items():
         with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -59,7 +59,8 @@ def _own_addresses() -> Iterator[tuple[int, str]]:
             yield number, probe.getsockname()[0]
 
 
-def _listeners(wanted: Interception) -> Iterator[socket.socket]:
+def listeners(wanted: Interception) -> Iterator[socket.socket]:
+    """In the proxy's place. Raises NotProvable."""
     try:
         for family in _FAMILIES.values() if socket.has_ipv6 else (socket.AF_INET,):
             anywhere = "::" if family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - in the pod's own namespace
@@ -88,33 +89,33 @@ def _listener(family: socket.AddressFamily, kind: socket.SocketKind, host: str, 
     return listener
 
 
-def _tried(probe: Probe, listeners: list[socket.socket]) -> str:
+def _tried(probe: Probe, listening: list[socket.socket]) -> str:
     """What differs from what was expected; nothing if nothing does."""
     try:
-        seen, meant = _seen(probe.first, listeners)
+        found, meant = seen(probe.first, listening)
     except OSError as error:
         if error.errno in _UNREACHABLE:
             return ""  # the pod has no way there, with or without interception
         lost = isinstance(probe.expected, Dropped | Rejected) and error.errno == errno.EPERM
         return "" if lost else f"not tried: {error.strerror}"
-    match probe.expected, seen:
-        case Captured(port), Captured(found) if port == found:
+    match probe.expected, found:
+        case Captured(port), Captured(at) if port == at:
             there = f"{probe.first.destination} {probe.first.port}"
             return "" if meant in {there, ""} else f"the proxy is told {meant} instead of {there}"
         case Direct() | Dropped() | Rejected(), Direct():
             return ""
         case expected, _:
-            return f"expected {_named(expected)}, found {_named(seen)}"
+            return f"expected {_named(expected)}, found {_named(found)}"
 
 
-def _seen(first: First, listeners: list[socket.socket]) -> tuple[Fate, str]:
+def seen(first: First, listening: list[socket.socket]) -> tuple[Fate, str]:
     """Where it arrived, and where the kernel says it was meant to go. Raises OSError of the one who dialled."""
-    child, answers = _dialling(first)
+    child, answers = dialling(first)
     try:
-        ready, _, _ = select.select(listeners, [], [], _PATIENCE)
-        failure = _failure(answers)
-        if not ready and failure:
-            raise OSError(failure, os.strerror(failure))
+        ready, _, _ = select.select(listening, [], [], _PATIENCE)
+        number = failure(answers)
+        if not ready and number:
+            raise OSError(number, os.strerror(number))
         return _arrived(ready[0], first) if ready else (Direct(), "")
     finally:
         os.close(answers)
@@ -140,7 +141,7 @@ def _meant(connection: socket.socket, first: First) -> str:
     return f"{socket.inet_ntop(socket.AF_INET6, raw[8:24])} {int.from_bytes(raw[2:4], 'big')}"
 
 
-def _dialling(first: First) -> tuple[int, int]:
+def dialling(first: First) -> tuple[int, int]:
     """A child that dials until it is killed; and a pipe on which it says the number of its error."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -175,13 +176,18 @@ def _dial(first: First) -> None:
 
 
 def _become(sender: Sender) -> None:
+    if (os.getuid(), os.getgid()) == (sender.uid, sender.gid):
+        return  # nobody else's groups matter: a socket's owner has one of each
     os.setgroups([])
     os.setgid(sender.gid)
     os.setuid(sender.uid)
 
 
-def _failure(answers: int) -> int:
-    """The child's error, if it said one that is not of a connection that went out and came to nothing."""
+def failure(answers: int) -> int:
+    """The child's error, if it said one that is not of a connection that went out and came to nothing.
+
+    Raises NotProvable.
+    """
     ready, _, _ = select.select([answers], [], [], _PATIENCE)
     number = int.from_bytes(os.read(answers, 2), "big") if ready else 0
     if number == _NO_IDS:

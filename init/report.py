@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from init.applied import PREFIX, Unavailable
 from init.counters import INBOUND_CAPTURED, OUTBOUND_CAPTURED
-from init.fate import Captured
 from init.rules import TABLE
 from proa.capture.settings import described
 from proa.capture.spans import spelled
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Final
 
     from init.applied import Applied
+    from init.fate import Fate
+    from init.tracing import Told
     from init.walking import Way
     from proa.capture.interception import Interception
 
@@ -58,12 +59,25 @@ def applied_json(wanted: Interception, applied: Applied) -> str:
 
 def explained(way: Way, output: str) -> str:
     """The rules a packet meets, and what becomes of it."""
-    outcome = type(way.fate).__name__.lower()
-    port = way.fate.port if isinstance(way.fate, Captured) else None
     text = "".join(f"{met.chain}: {met.rule.why}\n" for met in way.met)
-    ending = f"{outcome} at port {port}\n" if port else f"{outcome}\n"
     met = [{"chain": each.chain, "rule": each.rule.why} for each in way.met]
-    return said(output, f"{text}{ending}", action="none", met=met, outcome=outcome, port=port)
+    return _with_outcome(text, way.fate, output, action="none", met=met)
+
+
+def traced(found: tuple[Told, ...], fate: Fate, output: str) -> str:
+    """The rules of any table that a packet met, by the kernel, and what became of it."""
+    text = "".join(f"{each.table} {each.chain}: {each.why} ({each.verdict})\n" for each in found)
+    met = [{"table": each.table, "chain": each.chain, "rule": each.why, "verdict": each.verdict} for each in found]
+    return _with_outcome(text, fate, output, action="traced", met=met)
+
+
+def _with_outcome(text: str, fate: Fate, output: str, **facts: object) -> str:
+    from init.fate import Captured  # noqa: PLC0415 - only who asks pays for it
+
+    outcome = type(fate).__name__.lower()
+    port = fate.port if isinstance(fate, Captured) else None
+    ending = f"{outcome} at port {port}\n" if port else f"{outcome}\n"
+    return said(output, f"{text}{ending}", **facts, outcome=outcome, port=port)
 
 
 def _where(applied: Applied) -> str:

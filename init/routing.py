@@ -5,102 +5,141 @@ Ours are told by the protocol number of their own, so that another mark or table
 
 from __future__ import annotations
 
-# pyroute2 has no types of its own: nothing of it leaves this module.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportMissingTypeStubs=false, reportUnknownLambdaType=false
+import _socket  # the module socket wraps it in enums, which take 10 ms to import
 import errno
 import os
-import socket
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import Any, Final
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
-from init.failures import nft_failure
+from init import rtnetlink
+from init.rtnetlink import ADD, DELETE, DELETE_ROUTE, DELETE_RULE, GET_ROUTES, GET_RULES, NEW_ROUTE, NEW_RULE, REPLACE
 from proa.capture.choices import Tproxied
 
-_PROTOCOL: Final = 137
-"""Who made a rule or route (RTPROT_*, linux/rtnetlink.h): none of those that are assigned there or in iproute2."""
-_PRIORITY: Final = 1337
-"""Before `main` (32766), after `local` (0)."""
-_WHOLE: Final = 0xFFFFFFFF
-_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+    from init.failures import KernelRefused
+    from init.rtnetlink import Answer, Entry
+
+_FAMILIES: Final = (_socket.AF_INET, _socket.AF_INET6)
 _NO_FAMILY: Final = frozenset({errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.EACCES, errno.ENODEV, errno.EINVAL})
 """Answers of a kernel without IPv6, or with it off."""
+_NETLINK, _ROUTE = 16, 0
+"""AF_NETLINK and NETLINK_ROUTE (linux/socket.h, linux/netlink.h)."""
+_ROOM: Final = 65_536
+"""Bytes: more than the kernel sends at once."""
 
 
 def add(mode: Tproxied) -> bool:
     """Have what bears the mark delivered inside the pod, for both families; whether that is new. Idempotent.
 
-    Raises KernelRefused.
+    Raises KernelRefused; then nothing is new.
     """
-    with _netlink() as netlink:
-        added = tuple(_add(netlink, family, mode) for family in _FAMILIES)  # both, whatever the first says
-        return any(added)
+    added: list[int] = []
+    try:
+        for family in _FAMILIES:
+            if _add(family, mode):
+                added.append(family)  # noqa: PERF401 - of a list that is refused midway nothing would be known
+    except BaseException:
+        for family in added:
+            _remove(family, lambda it: it == mode)
+        raise
+    return bool(added)
 
 
 def keep(mode: Tproxied | None) -> None:
     """Leave no rule and no route of ours but those of *mode*. Raises KernelRefused."""
-    with _netlink() as netlink:
-        for family in _FAMILIES:
-            _remove(netlink, family, lambda it: it != mode)
+    for family in _FAMILIES:
+        _remove(family, lambda it: it != mode)
 
 
 def differences(mode: Tproxied) -> tuple[str, ...]:
     """What is missing of *mode*'s in IPv4; IPv6 may be off. Raises KernelRefused."""
-    with _netlink() as netlink:
-        rules = [rule for rule in netlink.get_rules(family=socket.AF_INET) if rule.get("FRA_PROTOCOL") == _PROTOCOL]
-        routes = [route.get("RTA_TABLE") for route in netlink.get_routes(family=socket.AF_INET)]
-    modes = [Tproxied(rule.get("FRA_FWMARK"), rule.get("FRA_TABLE")) for rule in rules]
+    modes = [_mode(rule) for rule in _ours(GET_RULES, _socket.AF_INET)]
+    tables = [route.table for route in _ours(GET_ROUTES, _socket.AF_INET)]
     missing = () if mode in modes else (f"rule of mark {mode.mark}: missing",)
-    return missing if mode.table in routes else (*missing, f"route of table {mode.table}: missing")
+    return missing if mode.table in tables else (*missing, f"route of table {mode.table}: missing")
 
 
 def withdraw(mode: Tproxied) -> None:
     """Take back what `add` added. Raises KernelRefused."""
-    with _netlink() as netlink:
-        for family in _FAMILIES:
-            _remove(netlink, family, lambda it: it == mode)
+    for family in _FAMILIES:
+        _remove(family, lambda it: it == mode)
 
 
-@contextmanager
-def _netlink() -> Generator[Any]:
+def _add(family: int, mode: Tproxied) -> bool:
+    replaced = rtnetlink.route(NEW_ROUTE, REPLACE, family, mode.table, _lo())
+    if _told(replaced, _unneeded(family)):
+        return False
     try:
-        with IPRoute() as netlink:
-            yield netlink
-    except NetlinkError as error:
-        raise nft_failure(f"Error: policy routing: {os.strerror(error.code)}") from error
-
-
-def _add(netlink: Any, family: int, mode: Tproxied) -> bool:
-    """One family; a kernel without IPv6 needs no route of it."""
-    lo = netlink.link_lookup(ifname="lo")[0]
-    route = {"dst": "default", "type": "local", "scope": "host", "oif": lo, "table": mode.table, "proto": _PROTOCOL}
-    rule = {"fwmark": mode.mark, "fwmask": _WHOLE, "table": mode.table, "priority": _PRIORITY, "protocol": _PROTOCOL}
-    try:
-        netlink.route("replace", family=family, **route)
-        netlink.rule("add", family=family, **rule)
-    except NetlinkError as error:
-        if error.code == errno.EEXIST or (family == socket.AF_INET6 and error.code in _NO_FAMILY):
-            return False
+        return not _told(rtnetlink.rule(NEW_RULE, ADD, family, mode), _unneeded(family) | {errno.EEXIST})
+    except BaseException:
+        _remove(family, lambda _: False)  # no rule leads to the route
         raise
-    return True
 
 
-def _remove(netlink: Any, family: int, unwanted: Callable[[Tproxied], bool]) -> None:
+def _remove(family: int, unwanted: Callable[[Tproxied], bool]) -> None:
     """Rules, and the routes of tables that no rule of ours leads to any more."""
-    needed: set[int] = set()
-    for rule in netlink.get_rules(family=family):
-        if rule.get("FRA_PROTOCOL") != _PROTOCOL:
-            continue
-        mode = Tproxied(rule.get("FRA_FWMARK"), rule.get("FRA_TABLE"))
+    modes = [_mode(rule) for rule in _ours(GET_RULES, family)]
+    for mode in modes:
         if unwanted(mode):
-            keys = {"fwmark": mode.mark, "fwmask": _WHOLE, "table": mode.table}
-            netlink.rule("del", family=family, priority=_PRIORITY, **keys)
-        else:
-            needed.add(mode.table)
-    for route in netlink.get_routes(family=family):
-        if route.get("proto") == _PROTOCOL and route.get("RTA_TABLE") not in needed:
-            netlink.route("del", family=family, dst="default", type="local", scope="host", table=route.get("RTA_TABLE"))
+            _told(rtnetlink.rule(DELETE_RULE, DELETE, family, mode))
+    needed = {mode.table for mode in modes if not unwanted(mode)}
+    for route in _ours(GET_ROUTES, family):
+        if route.table not in needed:
+            _told(rtnetlink.route(DELETE_ROUTE, DELETE, family, route.table, _lo()))
+
+
+def _lo() -> int:
+    return _socket.if_nametoindex("lo")
+
+
+def _mode(rule: Entry) -> Tproxied:
+    return Tproxied(rule.mark, rule.table)
+
+
+def _ours(kind: int, family: int) -> tuple[Entry, ...]:
+    """Rules or routes. Raises KernelRefused."""
+    *found, last = _answered(rtnetlink.listing(kind, family))
+    _accepted(last.error, _unneeded(family))
+    entries = (rtnetlink.entry(answer, family) for answer in found)
+    return tuple(each for each in entries if each is not None)
+
+
+def _told(message: bytes, expected: frozenset[int] = frozenset()) -> int:
+    """0 where it is done, or which of the *expected* errors it was. Raises KernelRefused."""
+    *_, last = _answered(message)
+    return _accepted(last.error, expected)
+
+
+def _answered(message: bytes) -> tuple[Answer, ...]:
+    """What the kernel says to it, up to its last word, which is an ERROR or DONE. Raises KernelRefused."""
+    found: list[Answer] = []
+    try:
+        netlink = _socket.socket(_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _ROUTE)
+        try:
+            netlink.sendto(message, (0, 0))
+            while not found or found[-1].kind not in {rtnetlink.ERROR, rtnetlink.DONE}:
+                found += rtnetlink.answers(netlink.recv(_ROOM))
+        finally:
+            netlink.close()
+    except OSError as error:
+        raise _refusal(error.errno or 0) from error
+    return tuple(found)
+
+
+def _unneeded(family: int) -> frozenset[int]:
+    """Errors that are none: a kernel without IPv6 needs no route of it."""
+    return _NO_FAMILY if family == _socket.AF_INET6 else frozenset()
+
+
+def _accepted(error: int, expected: frozenset[int]) -> int:
+    if error and error not in expected:
+        raise _refusal(error)
+    return error
+
+
+def _refusal(error: int) -> KernelRefused:
+    from init.failures import nft_failure  # noqa: PLC0415 - only a failure pays for it
+
+    return nft_failure(f"Error: policy routing: {os.strerror(error)}")

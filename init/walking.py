@@ -10,6 +10,7 @@ from init.matches import (
     Arriving,
     ArrivingByOne,
     ConnectionMarked,
+    Established,
     FromNetwork,
     FromOne,
     FromPort,
@@ -19,6 +20,7 @@ from init.matches import (
     Marked,
     New,
     NotTcp,
+    NotUdp,
     Of,
     OfFamily,
     OfGroupIn,
@@ -31,7 +33,7 @@ from init.matches import (
     ToPort,
     ToPortIn,
 )
-from init.verdicts import Drop, Goto, Redirect, Reject, Return, Tproxy
+from init.verdicts import Drop, Goto, MarkConnection, Redirect, Reject, Return, Tproxy, Zone
 from proa.capture.networks import family_of, within
 from proa.capture.spans import holds
 from proa.capture.values import Value
@@ -87,7 +89,7 @@ def _final(verdict: Verdict | None) -> Fate | None:
 
 
 def _met(rules: Ruleset, chain: Chain, first: First) -> Iterator[Met]:
-    """The last one decides, unless it is of those after which the next rule is asked: counted, logged, marked."""
+    """The last one decides, unless it is of those after which the next one is asked: Count, Log, MarkPacket."""
     sets = {named.name: named for named in rules.sets}
     for rule in chain.rules:
         if not all(_QUESTIONS[type(match)](match, first, sets) for match in rule.when):
@@ -97,7 +99,7 @@ def _met(rules: Ruleset, chain: Chain, first: First) -> Iterator[Met]:
             case Goto(name):
                 yield from _met(rules, next(other for other in rules.chains if other.name == name), first)
                 return
-            case Return() | Redirect() | Tproxy() | Drop() | Reject():
+            case Return() | Zone() | MarkConnection() | Redirect() | Tproxy() | Drop() | Reject():
                 return
             case _:
                 pass
@@ -116,6 +118,7 @@ def _never(*_: object) -> bool:
 _QUESTIONS: Final[dict[type[Match], Callable[[Any, First, Mapping[str, Any]], bool]]] = {
     Of: lambda it, first, _: first.protocol == it.protocol,
     NotTcp: lambda _, first, __: first.protocol != "tcp",
+    NotUdp: lambda _, first, __: first.protocol != "udp",
     OfFamily: lambda it, first, _: family_of(first.destination) == it.family,
     Arriving: lambda it, first, _: first.sender is None and first.interface == it.interface,
     Leaving: lambda it, first, _: first.sender is not None and first.interface == it.interface,
@@ -134,6 +137,7 @@ _QUESTIONS: Final[dict[type[Match], Callable[[Any, First, Mapping[str, Any]], bo
     OfGroupIn: lambda it, first, sets: first.sender is not None and holds(sets[it.gids].spans, first.sender.gid),
     Marked: lambda _, first, __: first.sender is not None and first.sender.marked,
     New: lambda _, __, ___: True,
+    Established: _never,
     FromOne: _never,
     FromPort: _never,
     Invalid: _never,
