@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final, assert_never
@@ -10,14 +11,16 @@ import structlog
 
 from ca.answer import denied, issued
 from ca.audit import facts
+from ca.issuing import issue
+from ca.lookup import account_named, pod_named
 from ca.metrics import Metrics
-from ca.request import Answered, Pending, Pod, account_uid, certificate_request, pod
+from ca.request import Answered, Pending, certificate_request
 from ca.storage import LiveMaterial
 from ca.verdict import Deny, Later, Sign, verdict
 from kube.client import Client
 from kube.configuration import LiveConfiguration
 from kube.failures import ApiRefused, Conflict, NotFound
-from kube.resources import POD_CERTIFICATE_REQUESTS, PODS, SERVICE_ACCOUNTS
+from kube.resources import OLDER_POD_CERTIFICATE_REQUESTS, POD_CERTIFICATE_REQUESTS
 from proa.clock import Clock
 from proa.json import Json
 from proa.names import AUTHORITY
@@ -47,7 +50,11 @@ class Answering:
     async def answer(self, request: Pending, waited: float) -> Done | Retry:
         """*waited* is for how long this replica knows of *request*, in seconds. Raises ProaError."""
         since = perf_counter() - waited
-        found = await asyncio.gather(self._pod(request), self._account(request))
+        request = await self._whole(request)
+        found = await asyncio.gather(
+            pod_named(self.client, request.pod, request.namespace),
+            account_named(self.client, request.account, request.namespace),
+        )
         decided = verdict(request, *found, self.configuration.current)
         match decided:
             case Sign():
@@ -62,12 +69,22 @@ class Answering:
             case _:
                 assert_never(decided)
 
+    async def _whole(self, request: Pending) -> Pending:
+        """A kubelet older than 1.36 has sent its key in fields that v1 does not show."""
+        if not request.csr:
+            with suppress(NotFound):
+                shown = await self.client.get(OLDER_POD_CERTIFICATE_REQUESTS, request.name, request.namespace)
+                found = certificate_request(shown)
+                if isinstance(found, Pending) and found.uid == request.uid:
+                    return found
+        return request
+
     async def _sign(self, request: Pending, sign: Sign, since: float) -> Done | Retry:
         authority = self.material.authority
         if authority is None:
             self._say("later", request, reason="NoIssuer")
             return Retry()
-        chain = authority.issue(sign.public_key, sign.contents, sign.lifetime)
+        chain = await issue(authority, sign)
         jitter = random.random()  # noqa: S311 - spreads renewals
         known = facts(chain, sign, authority.issuer.issuing)
         try:
@@ -103,18 +120,6 @@ class Answering:
             return True
         now = certificate_request(shown)
         return isinstance(now, Answered) or (isinstance(now, Pending) and now.uid != request.uid)
-
-    async def _pod(self, request: Pending) -> Pod | None:
-        try:
-            return pod(await self.client.get(PODS, request.pod, request.namespace))
-        except NotFound:
-            return None
-
-    async def _account(self, request: Pending) -> str | None:
-        try:
-            return account_uid(await self.client.get(SERVICE_ACCOUNTS, request.account, request.namespace))
-        except NotFound:
-            return None
 
     def _say(self, outcome: str, request: Pending, reason: str, **facts: object) -> None:
         """One line of audit for each decision, and its count. Nothing here is secret."""

@@ -4,15 +4,30 @@ The clock and the serial numbers come in as arguments; only what is called new m
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ssl import DER_cert_to_PEM_cert
 from typing import TypeAlias
 
 from cryptography import x509
 
-from ca.certificates import Chain, PublicKey, Validity, digest, issued_by, issuing_certificate, pem
+from ca.certificates import (
+    Chain,
+    Printed,
+    PublicKey,
+    Validity,
+    encoded_key,
+    issued_by,
+    issuing_certificate,
+    pem,
+    printed,
+)
 from ca.csr import checked_public_key
-from ca.inspection import Asked, inspect
+from ca.custody import Keeper, nobody, signed
+from ca.differences import Asked
+from ca.inspection import Yardstick, inspected, yardstick
+from ca.key_uri import KeyElsewhere
+from ca.leaf import LeafForm, certificate, leaf_form, leaf_tbs
 from ca.material import Issuer
 from ca.profile import (
     DEFAULT_LEAF,
@@ -23,11 +38,11 @@ from ca.profile import (
     authority_validity,
     checked_lifetime,
     intermediate_builder,
-    leaf_builder,
     leaf_validity,
     root_builder,
 )
 from ca.randomness import new_issuer_key, new_serial
+from ca.signature import digest
 from proa.clock import Clock
 from proa.errors import Invalid
 from proa.identity import TrustDomain
@@ -46,33 +61,52 @@ class CertificateAuthority:
     clock: Clock
     lifetime: timedelta = DEFAULT_LEAF
     serials: Serials = new_serial
+    keeper: Keeper = nobody
+    _prepared: "_Prepared" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checked_lifetime(self.lifetime)
         if not any(issued_by(self.issuer.certificates[-1], root) for root in self.roots):
             raise Invalid("roots", f"{len(self.roots)}, none above the issuer", "the root that issued the issuer")
+        object.__setattr__(self, "_prepared", _prepared(self.issuer, self.roots))
 
     def sign(self, csr: bytes, contents: LeafContents, lifetime: timedelta | None = None) -> Chain:
         """Issue for *contents*, which the caller has authenticated. Only the public key is taken from *csr*.
 
         The leaf lives for *lifetime*, or less where the issuer ends sooner. Raises CsrRejected and
-        LifetimeRefused for what was asked; IssuerNotValid and LeafUnfit for what is wrong on our side.
+        LifetimeRefused for what was asked; IssuerNotValid, KeyUnavailable and LeafUnfit for what is wrong on our side.
         """
         wanted = checked_lifetime(self.lifetime if lifetime is None else lifetime)
         return self.issue(checked_public_key(csr), contents, wanted)
 
     def issue(self, public_key: PublicKey, contents: LeafContents, lifetime: timedelta) -> Chain:
         """As `sign`, for a key that `checked_public_key` has let pass."""
-        validity = leaf_validity(self.clock(), lifetime, self.issuer.issuing.validity)
-        builder = leaf_builder(contents, Terms(public_key, validity, self.serials()), self.issuer.issuing)
-        leaf = builder.sign(self.issuer.key, digest(self.issuer.key))
-        inspect(leaf, Asked(contents, public_key, self.issuer.issuing, lifetime))
-        return Chain(leaf, tuple(above for above in self.issuer.certificates if above not in self.roots))
+        issuing, key = self.issuer.issuing, encoded_key(public_key)
+        validity = leaf_validity(self.clock(), lifetime, issuing.validity)
+        tbs = leaf_tbs(self._prepared.form, contents, key, validity, self.serials())
+        made = certificate(self._prepared.form, tbs, signed(self.issuer.key, tbs, self.keeper))
+        leaf = inspected(made, Asked(contents, key, issuing, lifetime), self._prepared.yardstick)
+        return Chain(Printed(leaf, DER_cert_to_PEM_cert(made), self_issued=False), self._prepared.above)
 
     @property
     def trust_bundle(self) -> str:
         """What peers must trust, as PEM."""
-        return pem(*self.roots)
+        return self._prepared.trust_bundle
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is the same for each leaf."""
+
+    form: LeafForm
+    yardstick: Yardstick
+    above: tuple[Printed, ...]
+    trust_bundle: str
+
+
+def _prepared(issuer: Issuer, roots: tuple[x509.Certificate, ...]) -> _Prepared:
+    above = tuple(printed(each) for each in issuer.certificates if each not in roots)
+    return _Prepared(leaf_form(issuer.issuing), yardstick(issuer.issuing), above, pem(*roots))
 
 
 def self_signed_authority(
@@ -98,4 +132,7 @@ def new_intermediate(
     key, validity = new_issuer_key(kind), authority_validity(now, INTERMEDIATE_LIFETIME)
     validity = Validity(validity.not_before, min(validity.not_after, root.issuing.validity.not_after))
     builder = intermediate_builder(trust_domain, Terms(key.public_key(), validity, new_serial()), root.issuing)
-    return Issuer(issuing_certificate(builder.sign(root.key, digest(root.key))), key)
+    above = root.key
+    if isinstance(above, KeyElsewhere):
+        raise Invalid("the root's key", f"one elsewhere, {above.uri}", "one that lies in the Secret proa-ca-root")
+    return Issuer(issuing_certificate(builder.sign(above, digest(above))), key)

@@ -1,21 +1,33 @@
 """The values the authority works with: a validity, an issuing certificate, a chain ready to leave. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias, TypeVar
+from hashlib import sha1
+from typing import Final, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ca.der import BIT_STRING, SEQUENCE, elements, only, value
+from ca.fields import fields
 from proa.errors import Invalid, Problems
 
 PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-"""Both are abstract in `cryptography`: a key in an HSM or a cloud service fits by implementing `sign`."""
+"""One that lies elsewhere is a `key_uri.KeyElsewhere`."""
 
+_UNREADABLE: Final = (
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises beside ValueError."""
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
@@ -54,6 +66,10 @@ class IssuingCertificate:
     public_key: PublicKey
     key_identifier: bytes
     validity: Validity
+    name: bytes
+    """Its subject as it stands there, DER: Go and others compare names byte for byte."""
+    key: bytes
+    """*public_key* as `encoded_key` writes it."""
 
 
 def issuing_certificate(certificate: x509.Certificate) -> IssuingCertificate:
@@ -72,25 +88,52 @@ def issuing_certificate(certificate: x509.Certificate) -> IssuingCertificate:
         raise Invalid("the issuer's public key", type(key).__name__, "ECDSA or RSA")
     problems.refuse("the issuer's certificate")
     digest = identifier.value.digest if identifier else b""
-    return IssuingCertificate(certificate, key, digest, validity(certificate))
+    name = fields(certificate.public_bytes(Encoding.DER)).subject
+    return IssuingCertificate(certificate, key, digest, validity(certificate), name, encoded_key(key))
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A certificate and its PEM, made once for one that goes into many chains."""
+
+    certificate: x509.Certificate
+    pem: str
+    self_issued: bool
+
+
+def printed(certificate: x509.Certificate) -> Printed:
+    return Printed(certificate, pem(certificate), certificate.issuer == certificate.subject)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """A leaf and the certificates between it and the root, nearest first. The root is never in it."""
 
-    leaf: x509.Certificate
-    intermediates: tuple[x509.Certificate, ...]
+    issued: Printed
+    above: tuple[Printed, ...]
 
     def __post_init__(self) -> None:
-        if any(certificate.issuer == certificate.subject for certificate in self.intermediates):
+        if any(each.self_issued for each in self.above):
             raise Invalid(
                 "chain", "a self-issued certificate", "the leaf and intermediates; roots travel in the bundle"
             )
 
     @property
+    def leaf(self) -> x509.Certificate:
+        return self.issued.certificate
+
+    @property
+    def intermediates(self) -> tuple[x509.Certificate, ...]:
+        return tuple(each.certificate for each in self.above)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Each certificate as PEM."""
+        return (self.issued.pem, *(each.pem for each in self.above))
+
+    @property
     def pem(self) -> str:
-        return pem(self.leaf, *self.intermediates)
+        return "".join(self.texts)
 
     @property
     def serial(self) -> int:
@@ -114,14 +157,36 @@ class Chain:
         return (self.not_before + (self.not_after - self.not_before) / 2).replace(microsecond=0)
 
 
+def readable_certificates(content: bytes) -> tuple[x509.Certificate, ...]:
+    """Those in *content*, PEM, with extensions and a key that the library can read. Raises ValueError."""
+    try:
+        found = tuple(x509.load_pem_x509_certificates(content))
+        for certificate in found:
+            # Read late by the library, and named by it in no way a user could mend.
+            _ = certificate.extensions, certificate.public_key()
+    except _UNREADABLE as error:
+        raise ValueError(str(error)) from error
+    return found
+
+
 def pem(*certificates: x509.Certificate) -> str:
     return "".join(certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in certificates)
 
 
-def digest(key: PrivateKey) -> SHA256 | SHA384:
-    """Of what *key* signs: no weaker than the key itself (RFC 5480 §4)."""
-    strong = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256
-    return SHA384() if strong else SHA256()
+def der(certificates: Iterable[x509.Certificate]) -> bytes:
+    """One after the other, as SPIFFE's Workload API has them (§5.1)."""
+    return b"".join(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+
+def encoded_key(key: PublicKey) -> bytes:
+    """*key* as a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), DER."""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def key_identifier(key: bytes) -> bytes:
+    """Of *key*, as `encoded_key` writes it, by the first way of RFC 5280 §4.2.1.2: a name, and no protection."""
+    _, bits = elements(only(key, SEQUENCE))
+    return sha1(value(bits, BIT_STRING)[1:], usedforsecurity=False).digest()
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

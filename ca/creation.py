@@ -55,9 +55,13 @@ async def renew(client: Client, trust_domain: TrustDomain, clock: Clock, kind: I
     """A new intermediate below the same root, in the same Secret. Raises ProaError: where the root's key is not in
     `proa-ca-root`, where it is another root's, where somebody else changes the Secret at the same time."""
     secret = await client.get(SECRETS, ISSUER_SECRET, SYSTEM_NAMESPACE)
-    material = stored_material(secret)
-    root = key_of(material.root, await stored_keys(client))
-    renewed = Material(await asyncio.to_thread(new_intermediate, trust_domain, root, clock(), kind), material.roots)
+    root = key_of(stored_material(secret).root, await stored_keys(client))
+    return await succeed(client, secret, await asyncio.to_thread(new_intermediate, trust_domain, root, clock(), kind))
+
+
+async def succeed(client: Client, secret: Json, issuer: Issuer) -> Material:
+    """*issuer* instead of the one in *secret*, below the same roots. Raises ProaError."""
+    renewed = Material(issuer, stored_material(secret).roots)
     await client.replace(SECRETS, renewed_secret(secret, material_secret(renewed)))
     return renewed
 

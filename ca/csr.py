@@ -10,17 +10,19 @@ at 4096 bits because each handshake pays for the size. Kubernetes' own list for 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from ca.certificates import PrivateKey, PublicKey
+from ca.signature import verifies
 from proa.errors import Invalid, shown
 
 LARGEST_REQUEST: Final = 16 * 1024
@@ -66,8 +68,40 @@ def checked_public_key(csr: bytes) -> PublicKey:
     request = _parsed(csr)
     key = _allowed_key(request)
     _check_algorithm(request, key)
-    if not request.is_signature_valid:
+    digest = request.signature_hash_algorithm
+    # With the key as it was read: `is_signature_valid` reads it once more.
+    if digest is None or not verifies(key, request.signature, request.tbs_certrequest_bytes, digest):
         raise CsrRejected("signature", "one that does not verify", "a signature made by the key in the request")
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What kubelets older than 1.36 send instead of a request: a *key* (SubjectPublicKeyInfo, DER) and its *signature*
+    of the pod's UID (k8s.io/api/certificates/v1beta1 types.go)."""
+
+    key: bytes
+    signature: bytes
+
+
+def proven_public_key(proof: Proof, pod_uid: str) -> PublicKey:
+    """The key of *proof*, whose holder signed *pod_uid*; CsrRejected otherwise."""
+    if len(proof.key) > LARGEST_REQUEST:
+        raise CsrRejected("public key", f"{len(proof.key)} bytes", f"at most {LARGEST_REQUEST} bytes")
+    try:
+        read = load_der_public_key(proof.key)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CsrRejected("public key", "one that cannot be read", _KEYS) from error
+    key = certifiable_key(cast("CertificatePublicKeyTypes", read))
+    try:
+        match key:
+            case ec.EllipticCurvePublicKey():
+                key.verify(proof.signature, pod_uid.encode(), ec.ECDSA(SHA256()))
+            case rsa.RSAPublicKey():
+                key.verify(proof.signature, pod_uid.encode(), PSS(MGF1(SHA256()), PSS.AUTO), SHA256())
+    except InvalidSignature as error:
+        allowed = "the pod's UID, signed by the key that is to be certified"
+        raise CsrRejected("signature", "one that does not verify", allowed) from error
     return key
 
 

@@ -15,17 +15,20 @@ from ca.backlog import Backlog
 from ca.metrics import Metrics
 from ca.request import Answered, Pending, Request, Unreadable, certificate_request
 from ca.verdict import SIGNERS
-from ca.waiting import waited
 from kube.calls import Selection, Selectors
 from kube.client import Client
+from kube.failures import NotFound
 from kube.index import Index
 from kube.resources import POD_CERTIFICATE_REQUESTS, Key
+from kube.waiting import waited
 from proa.errors import ProaError
 
 AT_ONCE: Final = 24
 """Answers under way at the same time: enough to keep a core busy while each waits for the API server."""
 PATIENCE: Final = 3.0
 """Seconds that a replica leaves to the leader, and half as much again at most."""
+SERVED: Final = 50_000
+"""Pods that are known to have a certificate; of more the oldest count as new, and are none the worse for it."""
 _SWEEP: Final = 30.0
 _LIMIT: Final = 20.0
 """Seconds for one attempt."""
@@ -39,6 +42,7 @@ class Door:
         self._backlog, self._news = Backlog(), asyncio.Event()
         self._seen: dict[Key, float] = {}
         self._under_way: set[Key] = set()
+        self._served: dict[str, None] = {}
         self._leading = False
         self._indexes = {signer: _requests(client, signer) for signer in SIGNERS}
         for index in self._indexes.values():
@@ -46,7 +50,8 @@ class Door:
 
     @property
     def unready(self) -> str:
-        waiting = [signer for signer, index in self._indexes.items() if not index.synced.is_set()]
+        """Empty, too, where the API server serves no such requests: the other doors have their callers."""
+        waiting = [signer for signer, index in self._indexes.items() if not (index.synced.is_set() or _absent(index))]
         return f"the requests for {' and '.join(waiting)} are not read yet" if waiting else ""
 
     async def lead(self, stopping: asyncio.Event) -> None:
@@ -97,7 +102,10 @@ class Door:
         match request:
             case Pending():
                 self._offer(request)
-            case Answered() | None:
+            case Answered(issued):
+                self._remember(issued)
+                self._forget(key)
+            case None:
                 self._forget(key)
             case Unreadable(problem):
                 self._metrics.decided("unknown", "error", "unreadable")
@@ -109,8 +117,16 @@ class Door:
             return
         seen = self._seen.setdefault(key, _now())
         patience = 0.0 if self._leading else self._patience * (1 + random.random() / 2)  # noqa: S311 - spreads replicas
-        if self._backlog.offer(key, seen + patience):
+        # Who starts waits for its certificate; who renews has hours.
+        if self._backlog.offer(key, seen + patience, patient=request.pod_uid in self._served):
             self._news.set()
+
+    def _remember(self, pod_uid: str) -> None:
+        if pod_uid:
+            self._served.pop(pod_uid, None)
+            self._served[pod_uid] = None
+            if len(self._served) > SERVED:
+                del self._served[next(iter(self._served))]
 
     def _forget(self, key: Key) -> None:
         self._backlog.forget(key)
@@ -130,8 +146,13 @@ class Door:
             if isinstance(outcome, Done):
                 self._forget(key)
             else:
-                self._backlog.retry(key, _now(), random.random())  # noqa: S311 - spreads retries
+                self._retry(key)
             self._news.set()
+
+    def _retry(self, key: Key) -> None:
+        request = self._pending(key)
+        patient = request is not None and request.pod_uid in self._served
+        self._backlog.retry(key, _now(), random.random(), patient=patient)  # noqa: S311 - spreads retries
 
     async def _outcome(self, request: Pending, waited_seconds: float) -> Done | Retry:
         try:
@@ -152,6 +173,10 @@ _LOG: Final = structlog.get_logger("ca")
 def _requests(client: Client, signer: str) -> Index[Request]:
     selection = Selection(None, Selectors(field=f"spec.signerName={signer}"))
     return Index[Request](client, POD_CERTIFICATE_REQUESTS, selection, certificate_request)
+
+
+def _absent(index: Index[Request]) -> bool:
+    return isinstance(index.problem, NotFound)
 
 
 def _now() -> float:

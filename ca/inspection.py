@@ -1,38 +1,34 @@
 """The last look at an issued leaf: does it prove exactly what was asked, by the rules of SPIFFE and RFC 5280? Pure.
 
-No rule here is shared with `profile`, so that a mistake made there is not repeated here.
+Its DER is cut open again, and compared with what it has to be. No rule here is shared with `leaf`, so that a mistake
+made there is not repeated here.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import ClassVar, Final, assert_never
+from typing import ClassVar, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.x509.oid import ExtensionOID
 
-from ca.certificates import IssuingCertificate, PublicKey, validity
-from ca.profile import LeafContents, ServingLeaf, WorkloadLeaf
-from proa.errors import Invalid, Refused, shown
-
-_SIGNS_ONLY: Final = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
+from ca.certificates import IssuingCertificate, PublicKey, key_identifier
+from ca.der import OCTET_STRING, SEQUENCE, framed
+from ca.differences import (
+    NO_AUTHORITY,
+    SERVER,
+    SERVER_AND_CLIENT,
+    SIGNS_ONLY,
+    Asked,
+    bounds,
+    differences,
+    names,
 )
-_NO_AUTHORITY: Final = x509.BasicConstraints(ca=False, path_length=None)
-_SERVER: Final = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-_SERVER_AND_CLIENT: Final = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-_LONGEST_SHOWN: Final = 400  # a key usage as `cryptography` prints it, in full
+from ca.fields import EXTENSIONS, Fields, fields
+from ca.profile import WorkloadLeaf
+from ca.signature import verifies
+from proa.errors import Invalid, Refused, shown
 
 
 @dataclass(eq=False)
@@ -43,108 +39,99 @@ class LeafUnfit(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the leaf has to prove, for which key, under which issuer, and for how long at most."""
+class Yardstick:
+    """What every leaf of one issuer must have, to the byte."""
 
-    contents: LeafContents
-    public_key: PublicKey
-    issuer: IssuingCertificate
-    lifetime: timedelta
-
-
-def inspect(leaf: x509.Certificate, asked: Asked) -> None:
-    """Raise LeafUnfit with every difference between *leaf* and what was *asked*."""
-    problems = (*_origin_problems(leaf, asked), *_validity_problems(leaf, asked), *_extension_problems(leaf, asked))
-    if problems:
-        raise LeafUnfit(f"the certificate for {asked.contents}", problems)
+    algorithm: bytes
+    digest: SHA256 | SHA384
+    of_a_workload: bytes
+    of_a_server: bytes
+    """The extensions behind the one that differs from key to key, without the last one, the names."""
 
 
-def _origin_problems(leaf: x509.Certificate, asked: Asked) -> Iterator[Invalid]:
-    key, issuer = leaf.public_key(), asked.issuer
-    if leaf.issuer != issuer.certificate.subject:
-        yield Invalid("issuer", shown(leaf.issuer.rfc4514_string()), issuer.certificate.subject.rfc4514_string())
-    if not _signed_by(leaf, issuer.public_key):
-        yield Invalid("signature", "one that does not verify", "a signature by the issuer's key")
-    if key != asked.public_key:
-        yield Invalid("public key", "another key", "the key of the request")
-    if key == issuer.public_key:
-        yield Invalid("public key", "the issuer's own key", "a key of the leaf alone")
-    if list(leaf.subject):
-        yield Invalid("subject", shown(leaf.subject.rfc4514_string()), "empty")
+def yardstick(issuer: IssuingCertificate) -> Yardstick:
+    pointer = _plain(x509.AuthorityKeyIdentifier(issuer.key_identifier, None, None))
+    algorithm, digest = _algorithm(issuer.public_key)
+    return Yardstick(algorithm, digest, pointer + _plain(SERVER_AND_CLIENT), pointer + _plain(SERVER))
 
 
-def _signed_by(leaf: x509.Certificate, key: PublicKey) -> bool:
-    """With the issuer's key as it was read once: faster than to read it from the certificate for every leaf."""
-    digest = leaf.signature_hash_algorithm
-    if digest is None:  # Ed25519, which no issuer of ours is
-        return False
+def inspected(made: bytes, asked: Asked, by: Yardstick) -> x509.Certificate:
+    """*made* (DER) as the library reads it; LeafUnfit with every difference between it and what was *asked*.
+
+    Compared byte for byte *by* what the issuer's leaves must have, as a leaf can be written in one way only. Where that
+    fails, the library finds the words: to read all of a leaf takes it as long as to make one.
+    """
     try:
-        match key:
-            case ec.EllipticCurvePublicKey():
-                key.verify(leaf.signature, leaf.tbs_certificate_bytes, ec.ECDSA(digest))
-            case rsa.RSAPublicKey():
-                key.verify(leaf.signature, leaf.tbs_certificate_bytes, PKCS1v15(), digest)
-            case _:
-                assert_never(key)
-    except InvalidSignature:
-        return False
-    return True
+        leaf, found = x509.load_der_x509_certificate(made), fields(made)
+        if not any(bounds(leaf, asked)) and _as_asked(found, asked, by):
+            return leaf
+        problems = tuple(differences(leaf, found, asked)) or (_OTHERWISE,)
+    except _UNREADABLE as error:
+        problems = (Invalid("certificate", shown(str(error)), "X.509 version 3 in DER, all of it readable"),)
+    raise LeafUnfit(f"the certificate for {asked.contents}", problems)
 
 
-def _validity_problems(leaf: x509.Certificate, asked: Asked) -> Iterator[Invalid]:
-    found, issuer = validity(leaf), asked.issuer.validity
-    if not found.within(issuer):
-        yield Invalid("validity", str(found), f"within the issuer's, {issuer}")
-    if found.lifetime > asked.lifetime:
-        yield Invalid("lifetime", str(found.lifetime), f"at most {asked.lifetime}")
+def _as_asked(found: Fields, asked: Asked, by: Yardstick) -> bool:
+    """All but serial number and validity. The signature comes last: it costs most."""
+    return (
+        found.inner_algorithm == found.algorithm == by.algorithm
+        and found.issuer == asked.issuer.name
+        and found.subject == _NOBODY
+        and found.public_key == asked.key != asked.issuer.key
+        and found.extensions == _extensions(asked, by)
+        and verifies(asked.issuer.public_key, found.signature, found.tbs, by.digest)
+    )
 
 
-def _extension_problems(leaf: x509.Certificate, asked: Asked) -> Iterator[Invalid]:
-    try:
-        found = {item.oid: item for item in leaf.extensions}
-    except ValueError as error:
-        yield Invalid("extensions", shown(str(error)), "extensions that can be read")
-        return
-    for field, wanted in _wanted(asked):
-        item = found.pop(wanted.oid, None)
-        if item != wanted:
-            yield Invalid(field, _printed(item) if item else "nothing", _printed(wanted))
-    found.pop(ExtensionOID.SUBJECT_KEY_IDENTIFIER, None)
-    if found:
-        yield Invalid("extensions", ", ".join(oid.dotted_string for oid in found), "none beyond the profile's")
+def _algorithm(key: PublicKey) -> tuple[bytes, SHA256 | SHA384]:
+    """Its AlgorithmIdentifier: RFC 4055 §5 with NULL for parameters, RFC 5758 §3.2 with none."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return _RSA
+    return _ECDSA if key.curve.key_size == 256 else _STRONG_ECDSA
 
 
-def _wanted(asked: Asked) -> Iterator[tuple[str, x509.Extension[x509.ExtensionType]]]:
-    """Everything a leaf must have besides the identifier of its own key, compared whole: nothing may be added."""
-    # X509-SVID §2: one URI, and it is the id. RFC 5280 §4.2.1.6: critical, because the subject is empty.
-    yield "subject alternative name", _critical(_names(asked.contents))
-    # X509-SVID §4.3: critical, digitalSignature, neither keyCertSign nor cRLSign.
-    yield "key usage", _critical(_SIGNS_ONLY)
-    # X509-SVID §4.4: a workload is both; a server found by name is nobody's client.
-    yield "extended key usage", _plain(_SERVER_AND_CLIENT if isinstance(asked.contents, WorkloadLeaf) else _SERVER)
-    yield "basic constraints", _critical(_NO_AUTHORITY)
-    # RFC 5280 §4.2.1.1: the issuer's own identifier, never critical.
-    yield "authority key identifier", _plain(x509.AuthorityKeyIdentifier(asked.issuer.key_identifier, None, None))
+def _extensions(asked: Asked, by: Yardstick) -> bytes:
+    """In the one order in which they are made: none twice, none missing."""
+    proof = by.of_a_workload if isinstance(asked.contents, WorkloadLeaf) else by.of_a_server
+    listed = _FIRST + key_identifier(asked.key) + proof + _critical(names(asked.contents))
+    return framed(EXTENSIONS, framed(SEQUENCE, listed))
 
 
-def _critical(value: x509.ExtensionType) -> x509.Extension[x509.ExtensionType]:
-    return x509.Extension(value.oid, True, value)  # noqa: FBT003 the library's signature
+def _plain(value: x509.ExtensionType) -> bytes:
+    return framed(SEQUENCE, _IDENTIFIERS[value.oid] + framed(OCTET_STRING, value.public_bytes()))
 
 
-def _plain(value: x509.ExtensionType) -> x509.Extension[x509.ExtensionType]:
-    return x509.Extension(value.oid, False, value)  # noqa: FBT003 the library's signature
+def _critical(value: x509.ExtensionType) -> bytes:
+    return framed(SEQUENCE, _IDENTIFIERS[value.oid] + b"\x01\x01\xff" + framed(OCTET_STRING, value.public_bytes()))
 
 
-def _names(contents: LeafContents) -> x509.SubjectAlternativeName:
-    match contents:
-        case WorkloadLeaf(identity):
-            return x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity.uri)])
-        case ServingLeaf(dns_names, addresses):
-            names = [x509.DNSName(name) for name in dns_names]
-            return x509.SubjectAlternativeName([*names, *(x509.IPAddress(address) for address in addresses)])
-        case _:
-            assert_never(contents)
-
-
-def _printed(item: x509.Extension[x509.ExtensionType]) -> str:
-    return f"{'critical' if item.critical else 'not critical'} {shown(item.value, _LONGEST_SHOWN)}"
+# RFC 5280 appendix A.2; X.690 §8.19 writes 2.5 as one octet, 40 times 2 and 5.
+_IDENTIFIERS: Final = {
+    ExtensionOID.SUBJECT_KEY_IDENTIFIER: bytes.fromhex("0603551d0e"),
+    ExtensionOID.KEY_USAGE: bytes.fromhex("0603551d0f"),
+    ExtensionOID.SUBJECT_ALTERNATIVE_NAME: bytes.fromhex("0603551d11"),
+    ExtensionOID.BASIC_CONSTRAINTS: bytes.fromhex("0603551d13"),
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: bytes.fromhex("0603551d23"),
+    ExtensionOID.EXTENDED_KEY_USAGE: bytes.fromhex("0603551d25"),
+}
+_UNREADABLE: Final = (
+    Invalid,
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises, at once or where it reads a part at last."""
+_NOBODY: Final = b"\x30\x00"
+_RSA: Final = (bytes.fromhex("300d 0609 2a864886f70d01010b 0500"), SHA256())
+_ECDSA: Final = (bytes.fromhex("300a 0608 2a8648ce3d040302"), SHA256())
+_STRONG_ECDSA: Final = (bytes.fromhex("300a 0608 2a8648ce3d040303"), SHA384())
+_SOME_KEY: Final = bytes(20)
+_FIRST: Final = (
+    _critical(NO_AUTHORITY)
+    + _critical(SIGNS_ONLY)
+    + _plain(x509.SubjectKeyIdentifier(_SOME_KEY)).removesuffix(_SOME_KEY)
+)
+_OTHERWISE: Final = Invalid("encoding", "another", "the one way to write such a leaf")

@@ -10,6 +10,7 @@ from cryptography.x509.oid import NameOID
 
 from ca.certificates import IssuingCertificate, PrivateKey, extension, issued_by, issuing_certificate, validity
 from ca.csr import CsrRejected, certifiable_key
+from ca.key_uri import KeyElsewhere
 from ca.profile import SHORTEST_LEAF
 from proa.errors import Invalid, Problems
 
@@ -28,7 +29,7 @@ class Issuer:
     """
 
     issuing: IssuingCertificate
-    key: PrivateKey = field(repr=False, compare=False)
+    key: PrivateKey | KeyElsewhere = field(repr=False, compare=False)
     above: tuple[x509.Certificate, ...] = ()
 
     def __post_init__(self) -> None:
@@ -66,6 +67,11 @@ class Material:
         """Public facts only."""
         issuing = self.issuer.issuing
         return f"{issuing.certificate.subject.rfc4514_string(NAMES)}, valid {issuing.validity}"
+
+    @property
+    def key_uri(self) -> str:
+        """Where the issuer's key lies, if elsewhere: of two that are equal it may be in different places."""
+        return self.issuer.key.uri if isinstance(self.issuer.key, KeyElsewhere) else ""
 
     @property
     def root(self) -> x509.Certificate:

@@ -4,6 +4,7 @@ from typing import Final
 
 from ca.stored import ISSUER_SECRET, ROOT_SECRET
 from ca.trust import TRUST_BUNDLE_NAME
+from ca.upstream import REQUEST_SECRET
 from ca.verdict import SIGNERS
 from proa.names import AUTHORITY, CONFIGURATION_MAP, SIGNER
 from proa.permissions import Permission
@@ -11,13 +12,23 @@ from proa.permissions import Permission
 _CORE: Final = ("",)
 _CERTIFICATES: Final = ("certificates.k8s.io",)
 
+WAITING: Final = Permission(
+    groups=_CORE,
+    resources=("secrets",),
+    verbs=("get", "delete"),
+    names=(REQUEST_SECRET,),
+    namespaced=True,
+    why="ca/requesting.py keeps the next issuer's key in it until the upstream has signed its certificate",
+)
+"""Where there is an upstream."""
 PERMISSIONS: Final = (
     Permission(
         groups=_CERTIFICATES,
         resources=("podcertificaterequests",),
         verbs=("get", "list", "watch"),
         namespaced=False,
-        why="ca/door.py watches the requests of both signers; ca/answering.py reads one again whose answer was refused",
+        why="ca/door.py watches the requests of both signers; ca/answering.py reads one again whose answer was refused "
+        "or whose key only v1beta1 shows",
     ),
     Permission(
         groups=_CERTIFICATES,

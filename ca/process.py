@@ -2,19 +2,32 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import TypeVar
 
-from ca.accounts.door import AccountsDoor
-from ca.accounts.keeping import Surroundings as AccountsSurroundings
+from ca.accounts.door import accounts_door
 from ca.accounts.metrics import Metrics as AccountsMetrics
 from ca.answering import Answering
+from ca.csrs.keeping import signing_requests
+from ca.csrs.metrics import Metrics as CsrMetrics
+from ca.custody import Keeper, nobody
 from ca.door import Door
-from ca.istio.door import IstioDoor, Surroundings
+from ca.duty import ConfiguredDuty
+from ca.istio.door import IstioDoor
 from ca.istio.metrics import Metrics as IstioMetrics
+from ca.jwt.keeping import jwt_keys
+from ca.maps.door import maps_door
+from ca.maps.keeping import Joined
+from ca.maps.metrics import Metrics as MapsMetrics
 from ca.metrics import Metrics
+from ca.pkcs11 import Pkcs11
 from ca.publication import Publication
 from ca.reports import Reports
+from ca.revocation.keeping import revocation
+from ca.revocation.listing import LiveCrls
+from ca.revocation.metrics import Metrics as RevocationMetrics
 from ca.settings import Settings
-from ca.storage import LiveMaterial
+from ca.storage import Issuing, LiveMaterial
+from ca.surroundings import Surroundings
 from ca.upkeep import Upkeep
 from kube.client import Client, connected
 from kube.configuration import LiveConfiguration
@@ -24,6 +37,8 @@ from proa.clock import Clock, system_clock
 from proa.names import AUTHORITY, CONFIGURATION_MAP, SYSTEM_NAMESPACE
 from proa.running import run_until_stopped
 
+_M = TypeVar("_M")
+
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
@@ -31,7 +46,7 @@ class _Parts:
     material: LiveMaterial
     door: Door
     istio: IstioDoor
-    accounts: AccountsDoor
+    kept: tuple[ConfiguredDuty, ...]
     publication: Publication
     upkeep: Upkeep
     reports: Reports
@@ -47,14 +62,15 @@ class _Parts:
     async def duties(self, stopping: asyncio.Event) -> None:
         """Of the leader."""
         async with asyncio.TaskGroup() as group:
-            for duty in (self.door.lead, self.publication.publish, self.upkeep.service, self.accounts.keep):
+            kept = (each.keep for each in self.kept)
+            for duty in (self.door.lead, self.publication.publish, self.upkeep.service, *kept):
                 group.create_task(duty(stopping))
 
 
 async def serve(settings: Settings, clock: Clock = system_clock) -> None:
     """Until a signal. Raises what kept it from going on."""
     async with connected() as client:
-        parts = _parts(client, clock)
+        parts = _parts(client, clock, Pkcs11(settings.pkcs11) if settings.pkcs11 else nobody)
         await run_until_stopped(
             health_service(settings.health_port, parts.readiness, parts.metrics.registry),
             parts.configuration.service,
@@ -67,20 +83,32 @@ async def serve(settings: Settings, clock: Clock = system_clock) -> None:
         )
 
 
-def _parts(client: Client, clock: Clock) -> _Parts:
+def _parts(client: Client, clock: Clock, keeper: Keeper) -> _Parts:
     metrics, reports = Metrics(), Reports(client, clock)
     configuration = LiveConfiguration(client, CONFIGURATION_MAP, metrics.registry, SYSTEM_NAMESPACE, clock)
-    material = LiveMaterial(client, configuration, clock, metrics, reports)
+    material = LiveMaterial(client, configuration, clock, metrics, reports, Issuing(keeper))
     door = Door(client, Answering(client, material, configuration, clock, metrics), metrics)
     material.subscribe(door.hasten)
     configuration.subscribe(lambda _: door.hasten())
-    istio = IstioDoor(Surroundings(client, material, configuration, clock, IstioMetrics(metrics.registry)))
-    around = AccountsSurroundings(client, material, configuration, clock, reports, AccountsMetrics(metrics.registry))
-    accounts = AccountsDoor(around)
+
+    def around(own: _M) -> Surroundings[_M]:
+        return Surroundings(client, material, configuration, clock, reports, own)
+
+    istio = IstioDoor(around(IstioMetrics(metrics.registry)))
     publication = Publication(client, material, reports)
     upkeep = Upkeep(client, material, configuration, clock, metrics, reports)
     publication.subscribe(upkeep.hasten)
-    return _Parts(configuration, material, door, istio, accounts, publication, upkeep, reports, metrics)
+    crls = LiveCrls()
+    maps = maps_door(around(MapsMetrics(metrics.registry)), Joined(upkeep.hasten, lambda: crls.pem))
+    crls.subscribe(maps.hasten)
+    kept = (
+        accounts_door(around(AccountsMetrics(metrics.registry))),
+        maps,
+        revocation(around(RevocationMetrics(metrics.registry)), crls, keeper),
+        signing_requests(around(CsrMetrics(metrics.registry))),
+        jwt_keys(around(None)),
+    )
+    return _Parts(configuration, material, door, istio, kept, publication, upkeep, reports, metrics)
 
 
 def _state(reason: str) -> Readiness:

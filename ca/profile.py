@@ -1,17 +1,17 @@
 """What our certificates contain: root, intermediate, workload leaf, serving leaf, and how long each lives. Pure.
 
 The leaf of a workload is a SPIFFE X509-SVID; all of them follow RFC 5280. A builder that leaves this module lacks
-nothing but the signature.
+nothing but the signature; a leaf is put together in `leaf`.
 """
 
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
-from typing import ClassVar, Final, TypeAlias, assert_never
+from typing import ClassVar, Final, TypeAlias
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from ca.certificates import IssuingCertificate, PublicKey, Validity
 from proa.errors import Invalid, Problems, shown
@@ -28,7 +28,6 @@ ROOT_LIFETIME: Final = timedelta(days=3650)
 
 _DNS_NAME: Final = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST_ATTRIBUTE: Final = 64  # ub-common-name and ub-organization-name, RFC 5280 appendix A.1
-_NOBODY: Final = x509.Name([])
 
 
 @dataclass(eq=False)
@@ -127,13 +126,18 @@ def intermediate_builder(
     return _below(issuer, _authority(name, trust_domain, terms, path_length=0))
 
 
-def leaf_builder(contents: LeafContents, terms: Terms, issuer: IssuingCertificate) -> x509.CertificateBuilder:
-    """A leaf: no subject, so that its names are a critical extension (RFC 5280 §4.2.1.6), and no right to issue."""
-    builder = _below(issuer, _filled(_LEAF, terms))
-    return builder.add_extension(_usages(contents), critical=False).add_extension(_names(contents), critical=True)
+def intermediate_request(trust_domain: TrustDomain, serial: int) -> x509.CertificateSigningRequestBuilder:
+    """What `intermediate_builder` would say of itself, for somebody else to sign."""
+    return (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(_authority_name("Proa intermediate", trust_domain, serial))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(key_usage(issuing=True), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(trust_domain.uri)]), critical=False)
+    )
 
 
-def _key_usage(*, digital_signature: bool = False, issuing: bool = False) -> x509.KeyUsage:
+def key_usage(*, digital_signature: bool = False, issuing: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=False,
@@ -147,35 +151,6 @@ def _key_usage(*, digital_signature: bool = False, issuing: bool = False) -> x50
     )
 
 
-_LEAF: Final = (
-    x509.CertificateBuilder()
-    .subject_name(_NOBODY)
-    .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    .add_extension(_key_usage(digital_signature=True), critical=True)
-)
-"""The part that all leaves share, made once: builders are immutable."""
-
-
-def _usages(contents: LeafContents) -> x509.ExtendedKeyUsage:
-    match contents:
-        case WorkloadLeaf():  # X509-SVID §4.4: both, or neither side of a connection can rely on it
-            return x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-        case ServingLeaf():
-            return x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        case _:
-            assert_never(contents)
-
-
-def _names(contents: LeafContents) -> x509.SubjectAlternativeName:
-    match contents:
-        case WorkloadLeaf(identity):
-            return x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity.uri)])
-        case ServingLeaf(dns_names, addresses):
-            return x509.SubjectAlternativeName([*map(x509.DNSName, dns_names), *map(x509.IPAddress, addresses)])
-        case _:
-            assert_never(contents)
-
-
 def _authority(
     name: x509.Name, trust_domain: TrustDomain, terms: Terms, *, path_length: int
 ) -> x509.CertificateBuilder:
@@ -183,7 +158,7 @@ def _authority(
     return (
         _filled(x509.CertificateBuilder().subject_name(name), terms)
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(_key_usage(issuing=True), critical=True)
+        .add_extension(key_usage(issuing=True), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(trust_domain.uri)]), critical=False)
     )
 

@@ -8,12 +8,12 @@ from typing import Final
 from ca.reports import Reports
 from ca.storage import LiveMaterial
 from ca.trust import TRUST_BUNDLE_NAME, published_roots, trust_bundle
-from ca.waiting import waited
 from kube.calls import Selection, Selectors
 from kube.client import Client
 from kube.index import Index
 from kube.resources import CLUSTER_TRUST_BUNDLES, Key
 from kube.until import until
+from kube.waiting import waited
 from proa.errors import ProaError
 from proa.json import Json
 from proa.names import AUTHORITY

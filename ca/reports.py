@@ -8,11 +8,11 @@ from typing import Final
 import structlog
 
 from ca.stored import ISSUER_SECRET
-from ca.waiting import waited
 from kube.client import Client
 from kube.events import record
 from kube.occurrences import Severity
 from kube.until import until
+from kube.waiting import waited
 from proa.clock import Clock
 from proa.json import Json
 from proa.names import SYSTEM_NAMESPACE

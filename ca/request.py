@@ -10,10 +10,12 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
+from ca.csr import Proof
 from proa.errors import Invalid
 from proa.json import Json
 
-TERMINAL: Final = frozenset({"Issued", "Denied", "Failed"})
+ISSUED: Final = "Issued"
+TERMINAL: Final = frozenset({ISSUED, "Denied", "Failed"})
 """Conditions after which the API server lets nobody change the status any more."""
 _T = TypeVar("_T")
 
@@ -32,8 +34,11 @@ class _RequestSpec(msgspec.Struct, frozen=True, rename="camel"):
     service_account_uid: str = msgspec.field(name="serviceAccountUID")
     node_name: str
     max_expiration_seconds: int = 86400
-    # Empty where a kubelet older than 1.36 sent its key in a field that only v1beta1 shows.
-    stub: bytes = msgspec.field(name="stubPKCS10Request", default=b"")
+    # The API server shows null where there is none.
+    stub: bytes | None = msgspec.field(name="stubPKCS10Request", default=None)
+    # Of kubelets older than 1.36, instead; only v1beta1 shows them.
+    key: bytes | None = msgspec.field(name="pkixPublicKey", default=None)
+    proof_of_possession: bytes | None = None
 
 
 class _Condition(msgspec.Struct, frozen=True):
@@ -84,13 +89,15 @@ class Pending:
     node: str
     longest: timedelta
     """The life its certificate may have at most, counted from notBefore."""
-    csr: bytes
-    """PKCS#10 in DER; empty where the node's kubelet is older than 1.36."""
+    csr: bytes | Proof
+    """PKCS#10 in DER, or what kubelets older than 1.36 send; empty where the API's version shows neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request that has its answer, and can be given no other."""
+    """A request that has its answer, and can be given no other; *issued* is the UID of a pod that got a certificate."""
+
+    issued: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +126,9 @@ def certificate_request(value: Json) -> Request:
         read = _converted(value, _Request, "the PodCertificateRequest")
     except Invalid as problem:
         return Unreadable(str(problem))
-    if any(condition.type in TERMINAL for condition in read.status.conditions):
-        return Answered()
+    outcomes = {condition.type for condition in read.status.conditions} & TERMINAL
+    if outcomes:
+        return Answered(read.spec.pod_uid if ISSUED in outcomes else "")
     meta, spec = read.metadata, read.spec
     return Pending(
         namespace=meta.namespace,
@@ -133,7 +141,7 @@ def certificate_request(value: Json) -> Request:
         account_uid=spec.service_account_uid,
         node=spec.node_name,
         longest=timedelta(seconds=spec.max_expiration_seconds),
-        csr=spec.stub,
+        csr=Proof(spec.key, spec.proof_of_possession or b"") if spec.key else spec.stub or b"",
     )
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final, assert_never
 
 import msgspec
+from cryptography import x509
 
 from ca.authority import new_intermediate, new_root
 from ca.creation import key_of
@@ -14,6 +15,9 @@ from ca.material import Issuer, Material
 from ca.metrics import Metrics
 from ca.phases import Phase, name_of, record_of, recorded
 from ca.reports import Reports
+from ca.revocation.register import Register
+from ca.revocation.storage import stored_register
+from ca.revocation.tending import waiting
 from ca.rotation import step
 from ca.standing import Standing, standing
 from ca.stored import material_secret, renewed_secret, roots_secret, stored_roots
@@ -26,6 +30,7 @@ from proa.errors import ProaError
 from proa.identity import TrustDomain
 from proa.json import Json
 from proa.mesh import MeshConfiguration
+from proa.rootsmap import revokes
 
 _MOST: Final = 24
 """Writes in a row: a whole rotation has eight. More would be two that undo each other's."""
@@ -48,7 +53,7 @@ class Rotating:
         """Write until there is nothing to write; how long to wait then."""
         try:
             for _ in range(_MOST):
-                read = await standing(self.client)
+                read = await standing(self.client, mesh)
                 self.metrics.rotation(name_of(read.found.record.phase))
                 action = step(read.found, timedelta(seconds=mesh.certificate.lifetime_seconds), self.clock())
                 match action:
@@ -75,7 +80,7 @@ class Rotating:
             case Enter(phase, roots, note):
                 await self._enter(read, Material(read.found.material.issuer, roots), phase, note)
             case IssueUnder(root, phase, note):
-                issuer = await self._made(new_intermediate, mesh, key_of(root, stored_roots(read.root_secret)))
+                issuer = await self._below(root, read, mesh)
                 await self._enter(read, Material(issuer, read.found.material.roots), phase, note)
             case MakeRoot():
                 await self._keep(read, *stored_roots(read.root_secret), await self._made(new_root, mesh))
@@ -83,6 +88,13 @@ class Rotating:
                 await self._keep(read, key_of(root, stored_roots(read.root_secret)))
             case _:
                 assert_never(action)
+
+    async def _below(self, root: x509.Certificate, read: Standing, mesh: MeshConfiguration) -> Issuer:
+        """The one whose CRL pods have by now; where nobody asks for CRLs, one that is made now."""
+        known = (await stored_register(self.client)).register if revokes(mesh) else Register()
+        return waiting(known, root) or await self._made(
+            new_intermediate, mesh, key_of(root, stored_roots(read.root_secret))
+        )
 
     async def _made(self, make: Callable[..., Issuer], mesh: MeshConfiguration, *below: Issuer) -> Issuer:
         """In a thread, as keys of some kinds take their time."""

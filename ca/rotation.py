@@ -33,8 +33,8 @@ SHORTEST_SETTLING: Final = timedelta(minutes=3)
 """The kubelet looks at a pod's volumes about every minute, at most every one and a half (kubelet syncFrequency)."""
 
 OFFLINE: Final = (
-    "the key of the root that issues is not in the Secret proa-ca-root: add the next root to ca.crt of proa-ca, "
-    "and issue from it once all pods have it"
+    "the key of the root that issues is not in the Secret proa-ca-root, or the issuer's lies elsewhere: add the next "
+    "root to ca.crt of proa-ca, and issue from it once all pods have it"
 )
 _NOTHING: Final = "no rotation is under way"
 

@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
+from proa.environment import port
 from proa.errors import Invalid, Problems, shown
 from proa.names import HEALTH_PORT, SYSTEM_NAMESPACE
 
-_PORTS: Final = range(1, 65536)
+
+@dataclass(frozen=True, slots=True)
+class Pkcs11Module:
+    """Where the issuer's key may lie: *path* is the library of a token's maker, *pin_file* holds the PIN."""
+
+    path: str
+    pin_file: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +21,23 @@ class Settings:
     identity: str
     """Of this replica among the others: its pod's name."""
     health_port: int
+    pkcs11: Pkcs11Module | None = None
 
 
 def settings(environment: Mapping[str, str], host: str) -> Settings:
-    """From POD_NAME (*host* without it), POD_NAMESPACE and HEALTH_PORT. Raises Refused."""
+    """From POD_NAME (*host* without it), POD_NAMESPACE, HEALTH_PORT, PROA_PKCS11_MODULE and PROA_PKCS11_PIN_FILE.
+    Raises Refused."""
     problems = Problems()
     namespace = environment.get("POD_NAMESPACE", SYSTEM_NAMESPACE)
     if namespace != SYSTEM_NAMESPACE:
         # The Secrets, the Lease and what other parts know of the authority are there and nowhere else.
         problems.add([Invalid("POD_NAMESPACE", shown(namespace), SYSTEM_NAMESPACE)])
-    port = environment.get("HEALTH_PORT", str(HEALTH_PORT))
-    if not (port.isascii() and port.isdecimal()) or int(port[:9]) not in _PORTS:
-        problems.add([Invalid("HEALTH_PORT", shown(port), "a port from 1 to 65535")])
+    health_port = HEALTH_PORT
+    with problems.collected():
+        health_port = port(environment, "HEALTH_PORT", health_port)
+    module, pin_file = (environment.get(f"PROA_PKCS11_{name}", "") for name in ("MODULE", "PIN_FILE"))
+    if bool(module) != bool(pin_file):
+        problems.add([Invalid("PROA_PKCS11_MODULE", "one of two", "with PROA_PKCS11_PIN_FILE, or neither")])
     problems.refuse("the environment")
-    return Settings(environment.get("POD_NAME") or host, int(port))
+    pkcs11 = Pkcs11Module(module, pin_file) if module else None
+    return Settings(environment.get("POD_NAME") or host, health_port, pkcs11)

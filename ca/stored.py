@@ -16,11 +16,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from ca.certificates import PrivateKey, issuing_certificate, pem
+from ca.certificates import PrivateKey, issuing_certificate, pem, readable_certificates
+from ca.key_uri import KeyElsewhere, key_elsewhere
 from ca.material import Issuer, Material
 from proa.errors import Invalid, Problems
 from proa.json import Json
 from proa.names import AUTHORITY, PREFIX, SYSTEM_NAMESPACE
+from proa.trees import members
 
 ISSUER_SECRET: Final = AUTHORITY
 """The issuing intermediate, its key and the roots. An admin may put their own here."""
@@ -31,6 +33,8 @@ SECRET_TYPE: Final = f"{PREFIX}/ca"
 CERTIFICATES: Final = "tls.crt"
 KEY: Final = "tls.key"
 ROOTS: Final = "ca.crt"
+KEY_URI: Final = "key.uri"
+"""Of `proa-ca`, instead of a key: where the key lies (`key_uri`)."""
 OTHER_CERTIFICATE: Final = "next.crt"
 OTHER_KEY: Final = "next.key"
 """Of the Secret `proa-ca-root`. Which of its two roots issues is what `proa-ca` says; their order says nothing."""
@@ -54,14 +58,14 @@ class Layout:
 OWN: Final = Layout(CERTIFICATES, KEY, ROOTS)
 ISTIO: Final = Layout("ca-cert.pem", "ca-key.pem", "root-cert.pem", "cert-chain.pem")
 _OTHER_ROOT: Final = Layout(OTHER_CERTIFICATE, OTHER_KEY, "")
-_OURS: Final = OWN.names | ISTIO.names | _OTHER_ROOT.names
+_OURS: Final = OWN.names | ISTIO.names | _OTHER_ROOT.names | {KEY_URI}
 _CERTIFICATES: Final = "certificates in PEM"
 _PRIVATE_KEY: Final = "an unencrypted private key in PEM, ECDSA or RSA"
 
 
 def stored_material(secret: Json) -> Material:
     """What the Secret `proa-ca` holds. Raises Refused with everything that is wrong, and none of its bytes."""
-    values, problems = _values(secret), Problems()
+    values, problems = secret_values(secret), Problems()
     layout = ISTIO if ISTIO.names & values.keys() else OWN
     if layout is ISTIO and OWN.names & values.keys():
         found = ", ".join(sorted((OWN.names | ISTIO.names) & values.keys()))
@@ -80,7 +84,7 @@ def stored_material(secret: Json) -> Material:
 
 def stored_roots(secret: Json) -> tuple[Issuer, ...]:
     """The roots of the Secret `proa-ca-root`, one or two, with their keys. Raises Refused."""
-    values, problems = _values(secret), Problems()
+    values, problems = secret_values(secret), Problems()
     found: list[Issuer] = []
     with problems.collected():
         found.append(_issuer(values, OWN))
@@ -93,7 +97,7 @@ def stored_roots(secret: Json) -> tuple[Issuer, ...]:
 
 def root_certificates(secret: Json) -> tuple[x509.Certificate, ...]:
     """As `stored_roots`, without so much as reading a key: what there is to decide needs none. Raises Refused."""
-    values, problems = _values(secret), Problems()
+    values, problems = secret_values(secret), Problems()
     found: list[x509.Certificate] = []
     for place in (CERTIFICATES, OTHER_CERTIFICATE):
         if place in values or place == CERTIFICATES:
@@ -106,8 +110,8 @@ def root_certificates(secret: Json) -> tuple[x509.Certificate, ...]:
 def material_secret(material: Material) -> Json:
     """The Secret `proa-ca` for *material*. Never log it."""
     issuer = material.issuer
-    data = {CERTIFICATES: pem(*issuer.certificates), KEY: _written(issuer.key), ROOTS: pem(*material.roots)}
-    return _secret(ISSUER_SECRET, data)
+    data = {CERTIFICATES: pem(*issuer.certificates), ROOTS: pem(*material.roots), **_written(issuer.key, KEY)}
+    return authority_secret(ISSUER_SECRET, data)
 
 
 def roots_secret(roots: tuple[Issuer, ...]) -> Json:
@@ -115,15 +119,15 @@ def roots_secret(roots: tuple[Issuer, ...]) -> Json:
     places = ((CERTIFICATES, KEY), (OTHER_CERTIFICATE, OTHER_KEY))
     data: dict[str, str] = {}
     for root, (certificate, key) in zip(roots, places, strict=False):
-        data |= {certificate: pem(*root.certificates), key: _written(root.key)}
-    return _secret(ROOT_SECRET, data)
+        data |= {certificate: pem(*root.certificates), **_written(root.key, key)}
+    return authority_secret(ROOT_SECRET, data)
 
 
 def renewed_secret(secret: Json, fresh: Json) -> Json:
     """*secret* as the API server showed it, with the content of *fresh* instead of what we had put there. Never log
     it."""
-    kept = {key: value for key, value in _values(secret).items() if key not in _OURS}
-    return {**cast("dict[str, Json]", secret), "data": {**kept, **_values(fresh)}}
+    kept = {key: value for key, value in secret_values(secret).items() if key not in _OURS}
+    return {**cast("dict[str, Json]", secret), "data": {**kept, **secret_values(fresh)}}
 
 
 def reference(secret: Json) -> Json:
@@ -134,20 +138,28 @@ def reference(secret: Json) -> Json:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": kept}
 
 
-def _secret(name: str, data: dict[str, str]) -> Json:
+def authority_secret(name: str, data: dict[str, str]) -> dict[str, Json]:
+    """A Secret of the authority's that holds *data*. Never log it."""
     labels: Json = {"app.kubernetes.io/part-of": "proa", "app.kubernetes.io/managed-by": AUTHORITY}
     encoded: dict[str, Json] = {key: b64encode(value.encode()).decode("ascii") for key, value in data.items()}
     metadata: Json = {"name": name, "namespace": SYSTEM_NAMESPACE, "labels": labels}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": SECRET_TYPE, "data": encoded}
 
 
-def _written(key: PrivateKey) -> str:
+def _written(key: PrivateKey | KeyElsewhere, place: str) -> dict[str, str]:
+    if isinstance(key, KeyElsewhere):
+        return {KEY_URI: key.uri}
+    return {place: written_key(key)}
+
+
+def written_key(key: PrivateKey) -> str:
+    """PKCS#8 in PEM. Never log it."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
 
 
-def _values(secret: Json) -> Mapping[str, Json]:
-    data = secret.get("data") if isinstance(secret, dict) else None
-    return data if isinstance(data, dict) else {}
+def secret_values(secret: Json) -> Mapping[str, Json]:
+    """The data of a Secret as the API server shows it."""
+    return members(secret, "data")
 
 
 def _bytes(values: Mapping[str, Json], key: str, allowed: str) -> bytes:
@@ -169,7 +181,7 @@ def _issuer(values: Mapping[str, Json], layout: Layout, roots: tuple[x509.Certif
     with problems.collected():
         certificates += _certificates(values, layout.chain) if values.get(layout.chain) else ()
     with problems.collected():
-        key = _private_key(values, layout.key)
+        key = _key(values, layout, certificates)
     if certificates and key and not problems:
         with problems.collected(f"data.{layout.certificates}"):
             # Some tools end the chain with the root, which is among the roots already; some begin it with the issuer.
@@ -178,20 +190,33 @@ def _issuer(values: Mapping[str, Json], layout: Layout, roots: tuple[x509.Certif
     raise problems.refusal("the issuer")
 
 
+def _key(
+    values: Mapping[str, Json], layout: Layout, certificates: tuple[x509.Certificate, ...]
+) -> PrivateKey | KeyElsewhere | None:
+    if KEY_URI not in values or layout is _OTHER_ROOT:
+        return stored_key(values, layout.key)
+    if layout.key in values:
+        raise Invalid("data", f"{layout.key} and {KEY_URI}", "one of them")
+    uri = _bytes(values, KEY_URI, "a PKCS #11 URI").decode("utf-8", "replace").strip()
+    return key_elsewhere(uri, issuing_certificate(certificates[0]).public_key) if certificates else None
+
+
 def _certificates(values: Mapping[str, Json], key: str) -> tuple[x509.Certificate, ...]:
     content = _bytes(values, key, _CERTIFICATES)
     try:
-        found = tuple(x509.load_pem_x509_certificates(content))
-        for certificate in found:
-            # Read late by the library, and named by it in no way a user could mend.
-            _ = certificate.extensions, certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+        return readable_certificates(content)
+    except ValueError as error:
         # What stands there is not shown: somebody may have put the key under the wrong name.
         raise Invalid(f"data.{key}", f"{len(content)} bytes that are none", _CERTIFICATES) from error
-    return found
 
 
-def _private_key(values: Mapping[str, Json], place: str) -> PrivateKey:
+def stored_text(values: Mapping[str, Json], place: str) -> str:
+    """What stands at *place* of a Secret's data. Raises Invalid, with none of its bytes."""
+    return _bytes(values, place, "text").decode("utf-8", "replace")
+
+
+def stored_key(values: Mapping[str, Json], place: str) -> PrivateKey:
+    """The key at *place* of a Secret's data. Raises Invalid, with none of its bytes."""
     content = _bytes(values, place, _PRIVATE_KEY)
     try:
         key = load_pem_private_key(content, password=None)

@@ -20,6 +20,8 @@ class Seen:
     about: Json
     content: Material | ProaError
     wish: Wish | None = None
+    key_uri: str = ""
+    """Where the issuer's key lies, if elsewhere, which is news as well: its certificate does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ Succession: TypeAlias = Adopt | Keep
 
 def seen(secret: Json) -> Seen:
     try:
-        return Seen(reference(secret), stored_material(secret), wish_of(secret))
+        material = stored_material(secret)
+        return Seen(reference(secret), material, wish_of(secret), material.key_uri)
     except ProaError as problem:
         return Seen(reference(secret), problem, wish_of(secret))
 

@@ -3,21 +3,31 @@
 import asyncio
 import random
 from datetime import timedelta
+from typing import Final
 
+from ca.certmanager import asking as certmanager
 from ca.creation import renew
 from ca.material import Material
 from ca.metrics import Metrics
-from ca.renewal import Renew, alarms, renewal
+from ca.renewal import Renew, alarms, pause_after, renewal
 from ca.reports import Reports
+from ca.revocation.renewing import renew_covered
 from ca.rotating import LOOK, Rotating
 from ca.storage import LiveMaterial
-from ca.waiting import waited
+from ca.vault import asking as vault
+from ca.vault.failures import VaultUnavailable
 from kube.client import Client
 from kube.configuration import LiveConfiguration
+from kube.waiting import waited
 from proa.clock import Clock
 from proa.errors import ProaError
 from proa.identity import TrustDomain
 from proa.mesh import MeshConfiguration
+from proa.rootsmap import revokes
+from proa.upstreams import CertManager, NoUpstream, VaultPki
+
+_ASKED: Final = timedelta(seconds=10)
+"""Between two looks at whether the upstream has answered: some have people approve."""
 
 
 class Upkeep:
@@ -35,7 +45,7 @@ class Upkeep:
         self._client, self._material, self._configuration = client, material, configuration
         self._clock, self._metrics, self._reports = clock, metrics, reports
         self._rotating = Rotating(client, clock, metrics, reports)
-        self._news = asyncio.Event()
+        self._news, self._failures = asyncio.Event(), 0
         material.subscribe(self.hasten)
         # Leaves that may live longer make the waits of a rotation longer: that is noted before anything else.
         configuration.subscribe(lambda _: self.hasten())
@@ -47,10 +57,9 @@ class Upkeep:
     async def service(self, stopping: asyncio.Event) -> None:
         try:
             while not stopping.is_set():
-                if self._material.current is not None:
-                    await self._look(self._material.current)
+                due = await self._tended()
                 spread = 0.9 + 0.2 * random.random()  # noqa: S311 - not for secrets
-                pause = min(LOOK * spread, await self._rotated())
+                pause = min(due * spread, await self._rotated())
                 await waited(stopping, self._news, max(pause.total_seconds(), 0.0))
         finally:
             # From now on these are the next leader's to tell.
@@ -65,28 +74,72 @@ class Upkeep:
             return LOOK
         return await self._rotating.look(mesh)
 
-    async def _look(self, material: Material) -> None:
+    async def _tended(self) -> timedelta:
+        """How long to wait after what could be done for the issuer."""
+        mesh, material = self._configuration.current, self._material.current
+        if material is None:
+            return LOOK if mesh is None else await self._first(mesh)
+        return await self._look(mesh, material)
+
+    async def _first(self, mesh: MeshConfiguration) -> timedelta:
+        """Without an upstream, whichever replica comes first makes it (`storage`)."""
+        if isinstance(mesh.authority.upstream, NoUpstream):
+            return LOOK
+        renewed = await self._renewed(mesh, "the first issuer") if self._material.absent else None
+        return renewed or _ASKED
+
+    async def _look(self, mesh: MeshConfiguration | None, material: Material) -> timedelta:
         """Renew what is due; what comes to its end all the same is told."""
-        now, mesh = self._clock(), self._configuration.current
+        pause, now = LOOK, self._clock()
         if mesh and isinstance(renewal(now, material), Renew):
-            renewed = await self._renew(mesh, material)
-            self._metrics.renewal_blocked(blocked=not renewed)
-            if renewed:
-                return
+            end = material.issuer.issuing.validity.not_after
+            renewed = await self._renewed(mesh, f"the issuer, which ends at {end:%Y-%m-%dT%H:%M:%SZ}")
+            if renewed is None:
+                return LOOK
+            pause = renewed
         else:
             self._metrics.renewal_blocked(blocked=False)
         found = alarms(now, material)
         self._metrics.ends_soon(found)
         for alarm in found:
             self._reports.warn("EndsSoon", str(alarm))
+        return pause
 
-    async def _renew(self, mesh: MeshConfiguration, material: Material) -> bool:
+    async def _renewed(self, mesh: MeshConfiguration, what: str) -> timedelta | None:
+        """None once the next issuer is in force; else when to look again."""
         try:
-            domain = TrustDomain(mesh.trust_domain)
-            renewed = await renew(self._client, domain, self._clock, mesh.certificate.issuer_key)
+            renewed = await self._next(mesh)
         except ProaError as error:
-            end = material.issuer.issuing.validity.not_after
-            self._reports.warn("RenewalFailed", f"the issuer, which ends at {end:%Y-%m-%dT%H:%M:%SZ}: {error}")
-            return False
+            self._reports.warn("RenewalFailed", f"{what}: {error}")
+            self._metrics.renewal_blocked(blocked=True)
+            return self._again(error)
+        self._metrics.renewal_blocked(blocked=False)
+        self._failures = 0
+        if renewed is None:
+            return _ASKED
         self._reports.tell("Renewed", f"the next issuer is {renewed}")
-        return True
+        return None
+
+    def _again(self, error: ProaError) -> timedelta:
+        """When to ask anew: soon where time alone may mend it, and while there is nothing to issue with."""
+        self._failures += 1
+        match error:
+            case VaultUnavailable(retry_after=asked):
+                return pause_after(self._failures, asked)
+            case _ if self._material.current is None:
+                return pause_after(self._failures)
+            case _:
+                return LOOK
+
+    async def _next(self, mesh: MeshConfiguration) -> Material | None:
+        """None while the upstream has not answered. Raises ProaError."""
+        match mesh.authority.upstream:
+            case CertManager() as upstream:
+                return await certmanager.ask(self._client, mesh, upstream, self._clock)
+            case VaultPki() as upstream:
+                return await vault.ask(self._client, mesh, upstream, self._clock)
+            case NoUpstream() if revokes(mesh):
+                return await renew_covered(self._client, mesh, self._clock)
+            case NoUpstream():
+                domain = TrustDomain(mesh.trust_domain)
+                return await renew(self._client, domain, self._clock, mesh.certificate.issuer_key)

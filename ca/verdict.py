@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 
 from ca.certificates import PublicKey
-from ca.csr import CsrRejected, checked_public_key
+from ca.csr import CsrRejected, Proof, checked_public_key, proven_public_key
 from ca.profile import LONGEST_LEAF, LeafContents, ServingLeaf, WorkloadLeaf
 from ca.request import Pending, Pod
 from proa import dns
@@ -26,7 +26,8 @@ UNSUPPORTED_KEY: Final = "UnsupportedKeyType"
 
 _SERVERS: Final = re.compile(rf"(?={dns.LABEL}\Z)({WEBHOOK}(-{dns.LABEL})?|proa-discovery)")
 """Service accounts of our own servers. Each has a Service of its name, which is the name it is found by."""
-_FINISHED: Final = frozenset({"Succeeded", "Failed"})
+FINISHED: Final = frozenset({"Succeeded", "Failed"})
+"""Phases of pods that run no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,22 @@ def verdict(
 
 
 def _checked_key(request: Pending) -> PublicKey | Deny | Later:
-    if not request.csr:
-        return Later("KubeletTooOld")
     try:
-        return checked_public_key(request.csr)
+        match request.csr:
+            case Proof() as proof:
+                return proven_public_key(proof, request.pod_uid)
+            case b"":
+                return Later("KeyNotShown")
+            case csr:
+                return checked_public_key(csr)
     except CsrRejected as problem:
-        reason = UNSUPPORTED_KEY if problem.field.startswith("public key") else "RequestRejected"
-        return Deny(reason, str(problem))
+        return rejection(problem)
+
+
+def rejection(problem: CsrRejected) -> Deny:
+    """Of a request that is not to be signed, whoever made it."""
+    reason = UNSUPPORTED_KEY if problem.field.startswith("public key") else "RequestRejected"
+    return Deny(reason, str(problem))
 
 
 def _pod_verdict(request: Pending, pod: Pod | None) -> Verdict | None:
@@ -91,7 +101,7 @@ def _pod_verdict(request: Pending, pod: Pod | None) -> Verdict | None:
         return Later("PodNotScheduled")
     if pod.node != request.node:
         return Deny("NodeMismatch", f"the pod runs on {pod.node!r}, not on {request.node!r}")
-    return Later("PodFinished") if pod.phase in _FINISHED else None
+    return Later("PodFinished") if pod.phase in FINISHED else None
 
 
 def _account_verdict(request: Pending, account_uid: str | None) -> Verdict | None:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from cryptography import x509
 
 from ca.certificates import fingerprint
+from ca.key_uri import KeyElsewhere
 from ca.material import Material
 from ca.phases import Phase, Record, Wish
 
@@ -23,7 +24,8 @@ class Found:
 
     @property
     def rotatable(self) -> bool:
-        return self.material.root in self.keys
+        """Not where the issuer's key lies elsewhere, either: the next issuer's would not."""
+        return self.material.root in self.keys and not isinstance(self.material.issuer.key, KeyElsewhere)
 
     @property
     def others(self) -> tuple[x509.Certificate, ...]:

@@ -8,7 +8,6 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -20,21 +19,18 @@ from ca.accounts.secret import NAMINGS, OURS, Account, changed_secret, credentia
 from ca.audit import facts
 from ca.authority import CertificateAuthority
 from ca.backlog import Backlog
+from ca.issuing import issue
 from ca.profile import WorkloadLeaf
 from ca.randomness import new_key
-from ca.reports import Reports
 from ca.request import account_uid
-from ca.storage import LiveMaterial
+from ca.surroundings import Surroundings
 from ca.verdict import Sign
-from ca.waiting import waited
 from kube.calls import Selection
-from kube.client import Client
-from kube.configuration import LiveConfiguration
 from kube.failures import AlreadyExists, ApiRefused, Conflict, Forbidden, NotFound
 from kube.index import Index
 from kube.resources import NAMESPACES, SECRETS, SERVICE_ACCOUNTS, Key, Object
 from kube.until import until
-from proa.clock import Clock
+from kube.waiting import waited
 from proa.errors import ProaError
 from proa.identity import TrustDomain, WorkloadIdentity
 from proa.json import Json
@@ -47,22 +43,10 @@ AT_ONCE: Final = 8
 _LOG: Final = structlog.get_logger("ca.audit")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the door is part of."""
-
-    client: Client
-    material: LiveMaterial
-    configuration: LiveConfiguration
-    clock: Clock
-    reports: Reports
-    metrics: Metrics
-
-
 class Keeping:
     """One time of being open, with one configuration."""
 
-    def __init__(self, around: Surroundings, mesh: MeshConfiguration) -> None:
+    def __init__(self, around: Surroundings[Metrics], mesh: MeshConfiguration) -> None:
         self._around, self._mesh = around, mesh
         self._backlog, self._news = Backlog(), asyncio.Event()
         self._accounts: defaultdict[str, dict[str, str]] = defaultdict(dict)
@@ -146,11 +130,11 @@ class Keeping:
         key = Key(namespace, naming.secret(step.account.name))
         match step:
             case Make(account, identity):
-                data, known = self._issued(identity, authority)
+                data, known = await self._issued(identity, authority)
                 writing = client.create(SECRETS, new_secret(namespace, account, naming, data))
                 await self._said(step, key, "Missing", known, writing)
             case Renew(account, identity, version, reason):
-                data, known = self._issued(identity, authority)
+                data, known = await self._issued(identity, authority)
                 writing = client.merge(SECRETS, key, changed_secret(account, version, data), AUTHORITY)
                 await self._said(step, key, reason, known, writing)
             case Tell(account, version):
@@ -158,10 +142,10 @@ class Keeping:
                 await client.merge(SECRETS, key, patch, AUTHORITY)
                 self._around.metrics.done("Tell", "RootsChanged")
 
-    def _issued(self, identity: WorkloadIdentity, authority: CertificateAuthority) -> tuple[Json, dict[str, str]]:
+    async def _issued(self, identity: WorkloadIdentity, authority: CertificateAuthority) -> tuple[Json, dict[str, str]]:
         key, lifetime = new_key(), timedelta(seconds=self._mesh.certificate.lifetime_seconds)
         sign = Sign(key.public_key(), WorkloadLeaf(identity), lifetime)
-        chain = authority.issue(sign.public_key, sign.contents, sign.lifetime)
+        chain = await issue(authority, sign)
         return credential(key, chain, authority.trust_bundle), facts(chain, sign, authority.issuer.issuing)
 
     async def _said(

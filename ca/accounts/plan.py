@@ -13,6 +13,7 @@ from cryptography import x509
 
 from ca.accounts.secret import NAMINGS, Account, Held, Kept
 from ca.certificates import issued_by, pem
+from ca.renewal import leaf_due
 from proa.identity import TrustDomain, WorkloadIdentity
 from proa.json import Json
 from proa.mesh import Vocabulary
@@ -88,13 +89,6 @@ def secrets_due(state: State, now: datetime) -> tuple[Step, ...]:
     return tuple(sorted(steps, key=_rank))
 
 
-def renewal_at(held: Held) -> datetime:
-    """From 45 % of the certificate's life to 55 %, by its serial number, which is random: so those that were made in
-    one hour are not renewed in one hour for ever after."""
-    share = 0.45 + 0.1 * (held.serial % 4096) / 4096
-    return held.validity.not_before + held.validity.lifetime * share
-
-
 def _due(
     account: Account,
     identity: WorkloadIdentity,
@@ -126,7 +120,7 @@ def _wrong(
         return "RootGone"
     if now < held.validity.not_before:
         return "NotYetValid"
-    return "Renewal" if now >= renewal_at(held) else ""
+    return "Renewal" if now >= leaf_due(held.serial, held.validity) else ""
 
 
 def _rank(step: Step) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Final
 
@@ -11,8 +11,10 @@ import structlog
 from ca.audit import facts
 from ca.authority import CertificateAuthority
 from ca.inspection import LeafUnfit
+from ca.issuing import issue
 from ca.istio.asked import Address, Asked, Caller, PodToken
 from ca.istio.holder import holder
+from ca.istio.lines import Lines
 from ca.istio.messages import asked, response
 from ca.istio.metrics import Metrics
 from ca.istio.population import Population
@@ -49,6 +51,7 @@ class Issuance:
     population: Population
     quota: Quota
     metrics: Metrics
+    lines: Lines = field(default_factory=Lines)
 
     async def answer(self, call: Call) -> bytes | Refuse:
         """An IstioCertificateResponse, or why there is none: with a message that is fit for the caller."""
@@ -56,25 +59,25 @@ class Issuance:
         self.metrics.asked()
         mesh = self.configuration.current
         if mesh is None:
-            return self._refused(Refuse(Code.UNAVAILABLE, "NoConfiguration"), call)
-        caller = await self._caller(call, mesh)
+            return self.refused(Refuse(Code.UNAVAILABLE, "NoConfiguration"), call)
+        caller = await self.caller(call, mesh)
         if isinstance(caller, Refuse):
-            return self._refused(caller, call)
+            return self.refused(caller, call)
         try:
             request = asked(call.message)
         except Invalid as problem:
-            return self._refused(Refuse(Code.INVALID_ARGUMENT, "RequestUnreadable", str(problem)), call, caller)
+            return self.refused(Refuse(Code.INVALID_ARGUMENT, "RequestUnreadable", str(problem)), call, caller)
         authority = self.material.authority
         if authority is None:
-            return self._refused(Refuse(Code.UNAVAILABLE, "NoIssuer"), call, caller)
-        now = asyncio.get_running_loop().time()
-        refused = self.quota.refusal(request, caller, _proxies(mesh), now)
+            return self.refused(Refuse(Code.UNAVAILABLE, "NoIssuer"), call, caller)
+        refused = self.too_often(request, caller, mesh)
         decided = refused or verdict(request, caller, self.population, mesh, authority.clock())
         if isinstance(decided, Refuse):
-            return self._refused(decided, call, caller, request)
-        return self._signed(decided, authority, call, caller, since)
+            return self.refused(decided, call, caller, request)
+        return await self._signed(decided, authority, call, caller, since)
 
-    async def _caller(self, call: Call, mesh: MeshConfiguration) -> Caller | Refuse:
+    async def caller(self, call: Call, mesh: MeshConfiguration) -> Caller | Refuse:
+        """Who asks, by what was shown."""
         if call.certificate is not None:
             return holder(call.certificate, call.address)
         token = shown_token(call.authorization)
@@ -84,31 +87,40 @@ class Issuance:
         audiences = door.audiences if isinstance(door, IstioGrpc) else ()
         return await self.reviews.caller(token, audiences, call.address)
 
-    def _signed(
+    def too_often(self, asked: Asked, caller: Caller, mesh: MeshConfiguration) -> Refuse | None:
+        """None if *caller* may ask now, which is then counted."""
+        return self.quota.refusal(asked, caller, _proxies(mesh), asyncio.get_running_loop().time())
+
+    async def _signed(
         self, sign: Sign, authority: CertificateAuthority, call: Call, caller: Caller, since: float
     ) -> bytes | Refuse:
         try:
-            answer, known = _issued(authority, sign)
+            answer, known = await _issued(authority, sign)
         except ProaError as error:
             code = Code.INTERNAL if isinstance(error, LeafUnfit) else Code.UNAVAILABLE
-            return self._refused(Refuse(code, "NotIssued", str(error)), call, caller)
+            return self.refused(Refuse(code, "NotIssued", str(error)), call, caller)
         seconds = perf_counter() - since
         self.metrics.issued(type(caller).__name__, seconds)
-        _LOG.info("issued", door="istio", reason="Signed", seconds=round(seconds, 4), **_who(caller, call), **known)
+        _LOG.info("issued", door="istio", reason="Signed", seconds=round(seconds, 4), **who(caller, call), **known)
         return answer
 
-    def _refused(
+    def refused(
         self, refused: Refuse, call: Call, caller: Caller | None = None, request: Asked | None = None
     ) -> Refuse:
         """*refused* as the caller may know it. Who is not known learns no more than where to ask."""
         self.metrics.refused(refused.code, refused.reason)
+        known = who(caller, call) if caller else {"address": str(call.address)}
+        told = (refused.message if caller and refused.code is not Code.INTERNAL else "") or refused.code.value.lower()
+        withheld = self.lines.withheld(known.get("pod_uid", known["address"]), asyncio.get_running_loop().time())
+        if withheld is None:
+            self.metrics.withheld()
+            return replace(refused, message=f"{told}; not in the authority's log, where there are too many already")
         mark = secrets.token_hex(4)
-        known = _who(caller, call) if caller else {"address": str(call.address)}
         wanted = {"impersonated": request.impersonated[:256]} if request and request.impersonated else {}
+        before = {"withheld": withheld} if withheld else {}
         words = {"code": refused.code.value, "reason": refused.reason, "message": refused.message, "request": mark}
-        _LOG.info("refused", door="istio", **words, **known, **wanted)
-        told = refused.message if caller and refused.code is not Code.INTERNAL else ""
-        return replace(refused, message=f"{told or refused.code.value.lower()}; request {mark} in the authority's log")
+        _LOG.info("refused", door="istio", **words, **known, **wanted, **before)
+        return replace(refused, message=f"{told}; request {mark} in the authority's log")
 
 
 def _proxies(mesh: MeshConfiguration) -> tuple[str, ...]:
@@ -116,12 +128,13 @@ def _proxies(mesh: MeshConfiguration) -> tuple[str, ...]:
     return door.trusted_node_accounts if isinstance(door, IstioGrpc) else ()
 
 
-def _issued(authority: CertificateAuthority, sign: Sign) -> tuple[bytes, dict[str, str]]:
-    chain = authority.issue(sign.public_key, sign.contents, sign.lifetime)
+async def _issued(authority: CertificateAuthority, sign: Sign) -> tuple[bytes, dict[str, str]]:
+    chain = await issue(authority, sign)
     return response(chain, authority.trust_bundle), facts(chain, sign, authority.issuer.issuing)
 
 
-def _who(caller: Caller, call: Call) -> dict[str, str]:
+def who(caller: Caller, call: Call) -> dict[str, str]:
+    """For the log."""
     address = str(call.address)
     match caller:
         case PodToken():

@@ -1,21 +1,18 @@
 """Istio's protocol for certificates, `istio.v1.auth`, as it is on the wire. Pure.
 
-Described here by names and numbers, in a pool of its own: no code is generated, and none of another library's with the
-same names is disturbed (docs/decisions/0030). The numbers are those of istio/api, security/v1alpha1/ca.proto.
+The numbers are those of istio/api, security/v1alpha1/ca.proto.
 """
 
-from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from google.protobuf import struct_pb2
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from google.protobuf.message import DecodeError
-from google.protobuf.message_factory import GetMessageClass
 
-from ca.certificates import Chain, pem
+from ca.certificates import Chain
 from ca.istio.asked import Asked
 from proa.errors import Invalid
+from proa.protobuf import Field, kinds
 
 PACKAGE: Final = "istio.v1.auth"
 SERVICE: Final = f"{PACKAGE}.IstioCertificateService"
@@ -23,23 +20,13 @@ METHOD: Final = "CreateCertificate"
 _SIGNER: Final = "CertSigner"
 _IMPERSONATED: Final = "ImpersonatedIdentity"
 
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    number: int
-    name: str
-    type: "FieldDescriptorProto.Type.ValueType"
-    repeated: bool = False
-    of: str = ""
-
-
 # Number 2 was `subject_id`, which no client of the last years sends: it passes as an unknown field.
 _REQUEST: Final = (
-    _Field(1, "csr", FieldDescriptorProto.TYPE_STRING),
-    _Field(3, "validity_duration", FieldDescriptorProto.TYPE_INT64),
-    _Field(4, "metadata", FieldDescriptorProto.TYPE_MESSAGE, of=".google.protobuf.Struct"),
+    Field(1, "csr", FieldDescriptorProto.TYPE_STRING),
+    Field(3, "validity_duration", FieldDescriptorProto.TYPE_INT64),
+    Field(4, "metadata", FieldDescriptorProto.TYPE_MESSAGE, of=".google.protobuf.Struct"),
 )
-_RESPONSE: Final = (_Field(1, "cert_chain", FieldDescriptorProto.TYPE_STRING, repeated=True),)
+_RESPONSE: Final = (Field(1, "cert_chain", FieldDescriptorProto.TYPE_STRING, repeated=True),)
 
 
 class _Value(Protocol):
@@ -56,6 +43,7 @@ class _Request(Protocol):
     csr: str
     validity_duration: int
     metadata: _Metadata
+    cert_chain: list[str]
 
     def SerializeToString(self) -> bytes: ...  # noqa: N802
 
@@ -81,8 +69,22 @@ def response(chain: Chain, roots: str) -> bytes:
 
     Istio's clients take the last text for what to trust, and refuse an answer of one (security/pkg/nodeagent/cache).
     """
-    texts = [*map(pem, (chain.leaf, *chain.intermediates)), roots]
-    return _response_kind(cert_chain=texts).SerializeToString()
+    return _response_kind(cert_chain=(*chain.texts, roots)).SerializeToString()
+
+
+def request(csr: bytes, impersonated: str) -> bytes:
+    """An IstioCertificateRequest of a proxy of a node: *csr* in PEM, for the identity of one of its node's pods."""
+    metadata = struct_pb2.Struct()
+    metadata.update({_IMPERSONATED: impersonated})
+    return _request_kind(csr=csr.decode("ascii"), metadata=metadata).SerializeToString()
+
+
+def answered(message: bytes) -> tuple[str, ...]:
+    """The texts of an IstioCertificateResponse, as `response` lays them out. Raises Invalid."""
+    try:
+        return tuple(_response_kind.FromString(message).cert_chain)
+    except DecodeError as error:
+        raise Invalid("answer", f"{len(message)} bytes that are none", "an IstioCertificateResponse") from error
 
 
 def _word(name: str, metadata: _Metadata) -> str:
@@ -94,23 +96,7 @@ def _word(name: str, metadata: _Metadata) -> str:
     return value.string_value
 
 
-def _kinds() -> tuple[_Kind, _Kind]:
-    file = FileDescriptorProto(name="istio_ca.proto", package=PACKAGE, syntax="proto3")
-    file.dependency.append("google/protobuf/struct.proto")
-    names = {"IstioCertificateRequest": _REQUEST, "IstioCertificateResponse": _RESPONSE}
-    for name, fields in names.items():
-        message = file.message_type.add(name=name)
-        for each in fields:
-            label = FieldDescriptorProto.LABEL_REPEATED if each.repeated else FieldDescriptorProto.LABEL_OPTIONAL
-            message.field.add(
-                name=each.name, number=each.number, type=each.type, label=label, type_name=each.of or None
-            )
-    pool = DescriptorPool()
-    pool.AddSerializedFile(struct_pb2.DESCRIPTOR.serialized_pb)
-    pool.AddSerializedFile(file.SerializeToString())
-    found = (GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}")) for name in names)
-    request, answer = (cast("_Kind", kind) for kind in found)
-    return request, answer
-
-
-_request_kind, _response_kind = _kinds()
+_found = kinds(
+    PACKAGE, {"IstioCertificateRequest": _REQUEST, "IstioCertificateResponse": _RESPONSE}, (struct_pb2.DESCRIPTOR,)
+)
+_request_kind, _response_kind = (cast("_Kind", kind) for kind in _found.values())

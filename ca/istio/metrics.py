@@ -32,6 +32,10 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._withheld = Counter(
+            "proa_ca_istio_refusals_not_logged", "Refusals beyond what the log takes of them.", registry=registry
+        )
+        self._tokens = Counter("proa_ca_jwt_svids", "JWT-SVIDs that were signed.", registry=registry)
         self._asked = Gauge("citadel_server_csr_count", "Requests.", registry=registry)
         self._issued = Gauge("citadel_server_success_cert_issuance_count", "Certificates.", registry=registry)
         self._strangers = Gauge(
@@ -50,6 +54,12 @@ class Metrics:
             self._strangers.inc()
         elif error := _SIGN_ERRORS.get(reason):
             self._sign_errors.labels(error).inc()
+
+    def withheld(self) -> None:
+        self._withheld.inc()
+
+    def token(self) -> None:
+        self._tokens.inc()
 
     def issued(self, caller: str, seconds: float) -> None:
         self._decisions.labels("OK", "Signed").inc()

@@ -4,8 +4,10 @@ Imported only where the door is open: the library takes 11 MB beside what the pr
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Any, Final, NoReturn, TypeAlias, cast
 from urllib.parse import unquote
@@ -15,14 +17,18 @@ import grpc.aio
 import structlog
 
 from ca.istio.asked import Address
+from ca.istio.connections import SHARE, Connections, Peer, Share
 from ca.istio.door import Addresses
 from ca.istio.issuance import Call
-from ca.istio.messages import METHOD, SERVICE
+from ca.istio.limits import Rate
 from ca.istio.serving import Credential
+from ca.istio.tarpit import AT_ONCE, HELD, Tarpit
 from ca.istio.verdict import Code, Refuse
 from proa.errors import Invalid, ProaError
 
 Answer: TypeAlias = Callable[[Call], Awaitable[bytes | Refuse]]
+Answers: TypeAlias = Mapping[str, Mapping[str, Answer]]
+"""By the method's name, by the service's."""
 Credentials: TypeAlias = Callable[[], Credential]
 """What to show now; asked at every handshake, in a thread of the library's. Raises ProaError."""
 
@@ -40,6 +46,9 @@ OPEN: Final = 2 * CALLS
 STREAMS: Final = 16
 """Calls of one connection at once; its client keeps what is beyond until one of them is answered."""
 _BUSY: Final = Refuse(Code.RESOURCE_EXHAUSTED, "Busy", "too many calls at once", 1.0)
+_TOO_MANY: Final = Refuse(Code.RESOURCE_EXHAUSTED, "TooManyCalls", "too many calls at once of this address", 1.0)
+_FINAL: Final = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED, Code.INVALID_ARGUMENT})
+"""After which no client of good will asks again. Of others it may be our fault that there are many."""
 _GRACE: Final = 5.0
 _LIMITS: Final = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
@@ -59,10 +68,13 @@ _LIMITS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds for a handshake, and for a call's message."""
+    """Seconds for a handshake, for a call's message, and for which a refusal is held back (`tarpit`), from how many of
+    one address on."""
 
     handshake: float = 10.0
     message: float = 10.0
+    refusal: float = HELD
+    at_once: Rate = AT_ONCE
 
 
 PATIENCE: Final = Patience()
@@ -72,15 +84,26 @@ class Server:
     """Opened by `open`, closed by `close`. *bound* are its ports."""
 
     def __init__(
-        self, answer: Answer, credentials: Credentials, addresses: Addresses, patience: Patience = PATIENCE
+        self,
+        answers: Answers,
+        credentials: Credentials,
+        addresses: Addresses,
+        patience: Patience = PATIENCE,
+        share: Share = SHARE,
     ) -> None:
-        self._answer, self._patience = answer, patience
+        self._patience, self._tarpit = patience, Tarpit(patience.at_once, patience.refusal)
         options = (*_LIMITS, ("grpc.server_handshake_timeout_ms", int(patience.handshake * 1000)))
         self._server, self._open, self._under_way = grpc.aio.server(options=options), 0, 0
-        # As a stream of one message, so that the time for it can be bounded: on the wire it is the same.
-        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(self._called)
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
+        for service, methods in answers.items():
+            # As a stream of one message, so that the time for it can be bounded: on the wire it is the same.
+            handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+                method: grpc.stream_unary_rpc_method_handler(partial(self._called, answer))
+                for method, answer in methods.items()
+            }
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         self._credentials, self._addresses = credentials, addresses
+        self._share, self._connections = share, Connections(share)
+        self._of = Counter[Address | None]()
         self.bound: tuple[int, ...] = ()
 
     def _bound(self, address: str, credentials: grpc.ServerCredentials) -> int:
@@ -93,8 +116,8 @@ class Server:
     async def open(self) -> None:
         """Raises ProaError if it cannot listen, or has no certificate to show."""
         try:
-            self.bound = tuple(
-                self._bound(address, _tls(self._credentials, demanding=demanding))
+            self.bound = self._connections.ports = tuple(
+                self._bound(address, _tls(self._credentials, self._connections.came, demanding=demanding))
                 for address, demanding in ((self._addresses.tokens, False), (self._addresses.certificates, True))
             )
         except ProaError:
@@ -107,21 +130,50 @@ class Server:
     async def close(self) -> None:
         """Answer what is under way, for some seconds."""
         await self._server.stop(_GRACE)
+        # Another server may listen there before the last ban is over, whose filters are its own.
+        self._connections.ports = ()
 
-    async def _called(self, _: object, context: Any) -> bytes:
+    async def _called(self, answering: Answer, _: object, context: Any) -> bytes:
         # Counted here: the library's own limit cancels some of the calls beyond it, without a word (seen on 1.85).
         if self._open >= OPEN:
             await _abort(context, _BUSY)
+        address, peer = peer_address(context.peer()), _peer(context.peer())
+        if self._of[address] >= self._share.calls:
+            self._connections.refused(address)
+            await _abort(context, _TOO_MANY)
         self._open += 1
+        self._of[address] += 1
         try:
-            message = await self._read(context)
-            # Not before the request is there: a client that still sends may see its call cancelled, and not the answer.
-            answer = await self._answered(message, context) if self._under_way < CALLS else _BUSY
+            return await self._taken(answering, context)
+        except asyncio.CancelledError:
+            # What its client gives up costs as much as a refusal.
+            self._connections.given_up(peer)
+            raise
         finally:
             self._open -= 1
+            self._of[address] -= 1
+            if not self._of[address]:
+                del self._of[address]
+
+    async def _taken(self, answering: Answer, context: Any) -> bytes:
+        message = await self._read(context)
+        # Not before the request is there: a client that still sends may see its call cancelled, and not the answer.
+        answer = await self._answered(answering, message, context) if self._under_way < CALLS else _BUSY
         if isinstance(answer, Refuse):
-            await _abort(context, answer)
+            # Open until it is told, so that what is held is within what the process may hold.
+            await self._refuse(context, answer)
         return answer
+
+    async def _refuse(self, context: Any, refused: Refuse) -> NoReturn:
+        address = peer_address(context.peer())
+        if refused.code in _FINAL:
+            self._connections.refused(address)
+        if seconds := self._tarpit.enter(address, asyncio.get_running_loop().time()):
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self._tarpit.leave()
+        await _abort(context, refused)
 
     async def _read(self, context: Any) -> bytes:
         try:
@@ -134,10 +186,10 @@ class Server:
         # What may follow is left alone: to wait for the end would cost as much as half a signature.
         return cast("bytes", message)
 
-    async def _answered(self, message: bytes, context: Any) -> bytes | Refuse:
+    async def _answered(self, answering: Answer, message: bytes, context: Any) -> bytes | Refuse:
         self._under_way += 1
         try:
-            return await self._answer(_call(message, context))
+            return await answering(_call(message, context))
         except Exception:  # noqa: BLE001 - a request that no code foresaw must not tell its caller what went wrong
             _LOG.exception("not answered")
             return Refuse(Code.INTERNAL, "Bug", "internal")
@@ -161,6 +213,7 @@ def _call(message: bytes, context: Any) -> Call:
     return Call(message, tuple(shown), next(iter(certificates), None), peer_address(context.peer()))
 
 
+@lru_cache(maxsize=2 * CONNECTIONS)
 def peer_address(peer: str) -> Address | None:
     """The address in the library's words for it: `ipv4:10.0.0.1:42` or `ipv6:%5B::1%5D:42`."""
     family, _, place = unquote(peer).partition(":")
@@ -172,12 +225,18 @@ def peer_address(peer: str) -> Address | None:
         return None
 
 
-def _tls(credentials: Credentials, *, demanding: bool) -> grpc.ServerCredentials:
-    """TLS with whatever *credentials* answers at the time of each handshake."""
+def _peer(peer: str) -> Peer | None:
+    address, port = peer_address(peer), peer.rpartition(":")[2]
+    return Peer(address, int(port)) if address is not None and port.isdecimal() else None
+
+
+def _tls(credentials: Credentials, came: Callable[[], None], *, demanding: bool) -> grpc.ServerCredentials:
+    """TLS with whatever *credentials* answers at the time of each handshake. *came* is called before it."""
     shown = credentials()
 
     def fetched() -> grpc.ServerCertificateConfiguration | None:
         nonlocal shown
+        came()
         try:
             now = credentials()
         except ProaError as error:

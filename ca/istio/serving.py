@@ -14,10 +14,9 @@ from ca.csr import stub_request
 from ca.profile import DEFAULT_LEAF, ServingLeaf
 from ca.randomness import new_key
 from proa.clock import Clock
-from proa.names import AUTHORITY, SYSTEM_NAMESPACE
+from proa.names import AUTHORITY_HOST
 
-_SERVICE: Final = f"{AUTHORITY}.{SYSTEM_NAMESPACE}"
-NAMES: Final = (_SERVICE, f"{_SERVICE}.svc", f"{_SERVICE}.svc.cluster.local")
+NAMES: Final = (AUTHORITY_HOST.removesuffix(".svc"), AUTHORITY_HOST, f"{AUTHORITY_HOST}.cluster.local")
 
 
 @dataclass(frozen=True, slots=True)

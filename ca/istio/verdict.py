@@ -19,7 +19,7 @@ from ca.profile import SHORTEST_LEAF, WorkloadLeaf
 from ca.verdict import Sign
 from proa.doors import IstioGrpc
 from proa.errors import Invalid, shown
-from proa.identity import TrustDomain, WorkloadIdentity, parsed_identity
+from proa.identity import TrustDomain, WorkloadIdentity, known_as, parsed_identity
 from proa.mesh import MeshConfiguration
 from proa.names import SIGNER
 
@@ -37,6 +37,7 @@ class Code(StrEnum):
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     INTERNAL = "INTERNAL"
     UNAVAILABLE = "UNAVAILABLE"
+    UNIMPLEMENTED = "UNIMPLEMENTED"
     UNAUTHENTICATED = "UNAUTHENTICATED"
 
 
@@ -71,6 +72,17 @@ class Known(Protocol):
 
 def verdict(asked: Asked, caller: Caller, known: Known, mesh: MeshConfiguration, now: datetime) -> Verdict:
     """The answer to *asked* at *now*. The request itself comes last: to verify its signature costs most."""
+    match proven_identity(asked, caller, known, mesh, now):
+        case Refuse() as refused:
+            return refused
+        case identity:
+            return _granted(asked, identity, mesh)
+
+
+def proven_identity(
+    asked: Asked, caller: Caller, known: Known, mesh: MeshConfiguration, now: datetime
+) -> WorkloadIdentity | Refuse:
+    """Whose *asked* is: the caller's own, or that of a pod of the caller's node which it may ask for."""
     door = mesh.authority.istio
     if not isinstance(door, IstioGrpc):
         return Refuse(Code.UNAVAILABLE, "DoorClosed")
@@ -79,15 +91,10 @@ def verdict(asked: Asked, caller: Caller, known: Known, mesh: MeshConfiguration,
     if isinstance(caller, Certificate) and caller.not_after < now:
         # TLS looks at it in the handshake, and a connection lives on.
         return Refuse(Code.UNAUTHENTICATED, "CertificateExpired")
-    match _identity(asked, caller, known, mesh):
-        case Refuse() as refused:
-            return refused
-        case identity:
-            return _granted(asked, identity, mesh)
+    return _identity(asked, caller, known, mesh)
 
 
 def _identity(asked: Asked, caller: Caller, known: Known, mesh: MeshConfiguration) -> WorkloadIdentity | Refuse:
-    domain = TrustDomain(mesh.trust_domain)
     match caller:
         case PodToken():
             pod = _live_pod(caller, known)
@@ -95,9 +102,9 @@ def _identity(asked: Asked, caller: Caller, known: Known, mesh: MeshConfiguratio
                 return pod
             if asked.impersonated:
                 return _impersonated(asked.impersonated, f"{caller.namespace}/{caller.account}", pod, known, mesh)
-            return _named(domain, caller.namespace, caller.account)
+            return _named(mesh.own_domains[0], caller.namespace, caller.account)
         case Certificate():
-            return _holder(asked, caller, known, domain)
+            return _holder(asked, caller, known, mesh)
         case _:
             assert_never(caller)
 
@@ -116,19 +123,19 @@ def _live_pod(caller: PodToken, known: Known) -> LivePod | Refuse:
     return pod
 
 
-def _holder(asked: Asked, caller: Certificate, known: Known, domain: TrustDomain) -> WorkloadIdentity | Refuse:
+def _holder(asked: Asked, caller: Certificate, known: Known, mesh: MeshConfiguration) -> WorkloadIdentity | Refuse:
     """A certificate names no pod: where its holder asks from tells which, and that it still runs."""
     identity = caller.identity
     if asked.impersonated:
         return Refuse(Code.PERMISSION_DENIED, "ImpersonationByCertificate", "to ask for others takes a token")
-    if identity.trust_domain != domain:
+    if identity.trust_domain not in mesh.own_domains:
         return Refuse(Code.UNAUTHENTICATED, "ForeignTrustDomain")
     if known.account_uid(identity.namespace, identity.service_account) is None:
         return Refuse(Code.PERMISSION_DENIED, "ServiceAccountGone", "the service account is gone")
     here = caller.address is not None and known.runs_at(caller.address, identity.namespace, identity.service_account)
     if not here:
         return Refuse(Code.PERMISSION_DENIED, "NoLivePod", "no running pod of this identity has the caller's address")
-    return identity
+    return known_as(identity, mesh.own_domains)[0]
 
 
 def _impersonated(
@@ -142,13 +149,13 @@ def _impersonated(
         identity = parsed_identity(wanted)
     except Invalid as problem:
         return Refuse(Code.INVALID_ARGUMENT, "IdentityImpossible", str(problem))
-    if identity.trust_domain != TrustDomain(mesh.trust_domain):
+    if identity.trust_domain not in mesh.own_domains:
         return Refuse(Code.PERMISSION_DENIED, "ForeignTrustDomain", f"not of the trust domain {mesh.trust_domain}")
     named = (identity.namespace, identity.service_account)
     if not known.runs_on(pod.node, *named) or known.account_uid(*named) is None:
         # Its pod may be newer than what we know.
         return Refuse(Code.UNAVAILABLE, "NotOnNode", "no running pod of this identity is known on the caller's node")
-    return identity
+    return known_as(identity, mesh.own_domains)[0]
 
 
 def _named(domain: TrustDomain, namespace: str, account: str) -> WorkloadIdentity | Refuse:

@@ -1,0 +1,1 @@
+"""Kubernetes' CertificateSigningRequests: a door for pods that ask for their certificate by that API."""

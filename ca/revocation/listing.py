@@ -1,0 +1,130 @@
+"""Brings the register in line with who issues and what is revoked: one look, at most one write. Shell.
+
+Which issuers wait and which CRLs are due, is `tending`'s.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from ca.authority import new_intermediate
+from ca.creation import key_of, stored_keys
+from ca.custody import Keeper, nobody
+from ca.material import Issuer
+from ca.phases import record_of
+from ca.reports import Reports
+from ca.revocation.metrics import Metrics
+from ca.revocation.register import Held, Register
+from ca.revocation.storage import store, stored_register
+from ca.revocation.tending import lacking, next_look, tended, with_crls
+from ca.stored import ISSUER_SECRET, stored_material
+from kube.client import Client
+from kube.failures import AlreadyExists, Conflict
+from kube.resources import SECRETS
+from proa.clock import Clock
+from proa.errors import Invalid, ProaError, Refused
+from proa.identity import TrustDomain
+from proa.json import Json
+from proa.mesh import MeshConfiguration
+from proa.names import SYSTEM_NAMESPACE
+
+_LOOK: Final = timedelta(minutes=30)
+_SOON: Final = timedelta(seconds=15)
+_LOG: Final = structlog.get_logger("ca.audit")
+
+
+class LiveCrls:
+    """The CRLs as this process last stored them or found them stored; nothing while it does not lead."""
+
+    def __init__(self) -> None:
+        self.pem = ""
+        self._subscribers: list[Callable[[], None]] = []
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        self._subscribers.append(changed)
+
+    def show(self, pem: str) -> None:
+        if pem != self.pem:
+            self.pem = pem
+            for changed in self._subscribers:
+                changed()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The leader's. *keeper* signs with keys that lie elsewhere."""
+
+    client: Client
+    clock: Clock
+    reports: Reports
+    metrics: Metrics
+    crls: LiveCrls
+    keeper: Keeper = nobody
+
+    async def look(self, mesh: MeshConfiguration) -> timedelta:
+        """How long to wait after what could be done."""
+        try:
+            return await self._tend(mesh)
+        except (AlreadyExists, Conflict):
+            return _SOON
+        except ProaError as error:
+            self.reports.warn("RevocationFailed", f"the CRLs: {error}")
+        except Exception:  # noqa: BLE001 - what no code foresaw here must not keep pods from their certificates
+            structlog.get_logger("ca").exception("CRLs not kept")
+        return _SOON
+
+    async def _tend(self, mesh: MeshConfiguration) -> timedelta:
+        now = self.clock()
+        secret = await self.client.get(SECRETS, ISSUER_SECRET, SYSTEM_NAMESPACE)
+        longest, found = record_of(secret).longest, await stored_register(self.client)
+        register = await self._with_issuers(found.register, secret, mesh)
+        # In a thread, as a token takes its time.
+        register = await asyncio.to_thread(with_crls, register, longest, now, self.keeper)
+        if register != found.register:
+            await store(self.client, register, found.version)
+            self._say(found.register, register)
+        self.metrics.show(register)
+        self.crls.show(register.pem)
+        due = next_look(register, longest)
+        return _LOOK if due is None else min(_LOOK, due - now)
+
+    async def _with_issuers(self, register: Register, secret: Json, mesh: MeshConfiguration) -> Register:
+        """With those that issue and will issue. What an admin has to mend of them keeps no CRL from being renewed."""
+        try:
+            material = stored_material(secret)
+            longest, now = record_of(secret).longest, self.clock()
+            register = tended(register, material, longest, now)
+            keys = await stored_keys(self.client)
+            for root in lacking(register, (each.issuing.certificate for each in keys), material, longest, now):
+                waiting = Held(await self._made(key_of(root, keys), mesh))
+                register = replace(register, issuers=(*register.issuers, waiting))
+        except (Invalid, Refused) as problem:
+            self.reports.warn("RevocationFailed", f"the issuers' CRLs: {problem}")
+        return register
+
+    async def _made(self, root: Issuer, mesh: MeshConfiguration) -> Issuer:
+        """In a thread, as keys of some kinds take their time."""
+        domain, kind = TrustDomain(mesh.trust_domain), mesh.certificate.issuer_key
+        return await asyncio.to_thread(new_intermediate, domain, root, self.clock(), kind)
+
+    def _say(self, before: Register, after: Register) -> None:
+        """Of each certificate once when it is on the list, and once when it is no more."""
+        self.metrics.signed(sum(crl not in before.crls for crl in after.crls))
+        listed = {each.serial_number for crl in before.crls for each in crl}
+        for each in after.revoked:
+            if each.serial not in listed:
+                _LOG.info(
+                    "revoked",
+                    door="revocation",
+                    serial=f"{each.serial:x}",
+                    issuer_key=each.issuer,
+                    revoked_at=f"{each.at:%Y-%m-%dT%H:%M:%SZ}",
+                    not_after=f"{each.not_after:%Y-%m-%dT%H:%M:%SZ}",
+                )
+        for each in before.revoked:
+            if each not in after.revoked:
+                _LOG.info("revocation over", door="revocation", serial=f"{each.serial:x}", issuer_key=each.issuer)

@@ -1,0 +1,1 @@
+"""Whom the mesh believes beside its own roots, told to the nodes' agents: other names, other trust domains, CRLs."""

@@ -1,0 +1,1 @@
+"""The PKI engine of Vault as the upstream: it signs the authority's issuers, whose keys stay here."""
