@@ -6,12 +6,11 @@ Exit status 0 after a signal, 2 where the environment does not allow it, 1 where
 import asyncio
 import os
 import socket
-import sys
 
 import structlog
 import uvloop
 
-from proa.errors import ProaError
+from proa.ending import ending
 from proa.telemetry import configure_logging
 from webhook.process import serve
 from webhook.settings import settings
@@ -19,16 +18,11 @@ from webhook.settings import settings
 
 def main() -> None:
     configure_logging()
-    log = structlog.get_logger("webhook")
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings(os.environ, socket.gethostname())))
-    except ProaError as error:
-        log.critical("not usable", code=error.code, error=str(error))
-        sys.exit(2)
-    except ExceptionGroup as failures:
-        log.exception("ended", error=str(failures))
-        sys.exit(1)
+    with (
+        ending(structlog.get_logger("webhook")),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(serve(settings(os.environ, socket.gethostname())))
 
 
 if __name__ == "__main__":

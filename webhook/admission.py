@@ -13,7 +13,7 @@ from webhook.decision import Inject, Leave, Subject
 from webhook.decoding import decoded
 from webhook.injection import Injection, injection
 from webhook.pod import Pod
-from webhook.review import GroupVersionKind, Request, Response, refusal
+from webhook.review import GroupVersionKind, Request, Response, audit, refusal
 from webhook.sidecar import Sidecar
 
 _TARGET: Final = (GroupVersionKind(version="v1", kind="Pod"), "CREATE", "")
@@ -45,7 +45,7 @@ def admission(
         name = pod.name
         subject = Subject(pod, request.namespace, namespace_labels, configuration)
         injected = injection(subject, added, lambda: _plain(request))
-        return Answer(_admitted(request, injected), name)
+        return Answer(_admitted(request, injected, again=pod.carries_sidecar), name)
     except (Invalid, Refused) as error:
         return Answer(_denied(request, error, 422), name)
 
@@ -67,16 +67,16 @@ def _check_target(request: Request) -> None:
         raise Refused("the admission request", tuple(problems))
 
 
-def _admitted(request: Request, injected: Injection) -> Response:
+def _admitted(request: Request, injected: Injection, *, again: bool) -> Response:
     match injected.decision:
         case Leave(reason):
-            audit = {"decision": "left", "reason": reason.code}
-            return Response(uid=request.uid, allowed=True, audit_annotations=audit, warnings=injected.warnings)
+            told = audit("left", reason.code, again=again)
+            return Response(uid=request.uid, allowed=True, audit_annotations=told, warnings=injected.warnings)
         case Inject(reason):
             return Response(
                 uid=request.uid,
                 allowed=True,
-                audit_annotations={"decision": "injected", "reason": reason.code},
+                audit_annotations=audit("injected", reason.code, again=again),
                 patch_type="JSONPatch",
                 patch=msgspec.json.encode(injected.operations),
                 warnings=injected.warnings,
@@ -89,6 +89,6 @@ def _denied(request: Request, error: ProaError, code: int) -> Response:
     return Response(
         uid=request.uid,
         allowed=False,
-        audit_annotations={"decision": "refused", "reason": error.code},
+        audit_annotations=audit("refused", error.code),
         status=refusal(code, str(error)),
     )

@@ -9,7 +9,7 @@ from typing import Final
 from proa import names
 from proa.injection import Policy
 from proa.mesh import MeshConfiguration, Vocabulary
-from webhook.opting import OPT_OUT
+from proa.namespaces import OPT_OUT
 from webhook.pod import ISTIO_INJECT, Pod
 from webhook.predicates import (
     ALWAYS,

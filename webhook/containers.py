@@ -4,9 +4,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from proa import names
+from proa.capture.choices import Tproxied
+from proa.capture.interception import Interception
+from proa.capture.provers import prover
+from proa.containers import Init, LogFormat, Proxy, Resources, SidecarKind
 from proa.json import Json
-from proa.mesh import Init, LogFormat, Proxy, Resources, SidecarKind
+from proa.protected import TRANSPARENCY
 from proxy.message import Message
+from webhook.interception import interception
 from webhook.vocabulary import DRAIN_SECONDS
 from webhook.volumes import mounts
 from webhook.wishes import PodSettings
@@ -46,6 +51,24 @@ def init_container(init: Init, quantities: Resources, intercepting: Iterable[str
     }
 
 
+def waiting_container(init: Init, quantities: Resources, intercepting: Iterable[str], seconds: int) -> Json:
+    """`proa-init` in a pod that the node programs: it only waits until that is done, and can do nothing else.
+
+    What arrives shows it to the proxy's user, or what leaves to another.
+    """
+    told = tuple(intercepting)
+    user, group = prover(interception(told)) or (names.PROXY_UID, names.PROXY_GID)
+    return {
+        "name": names.INIT_CONTAINER,
+        "image": init.image,
+        "command": ["proa-init"],
+        # Behind the others, whose places in the list are known to `webhook.patch`.
+        "args": [*told, f"--await={seconds}"],
+        "resources": _resources(quantities),
+        "securityContext": {"runAsUser": user, "runAsGroup": group, "runAsNonRoot": True, **_confined(added=[])},
+    }
+
+
 def proxy_container(proxy: Proxy, quantities: Resources, settings: PodSettings, volumes: Iterable[str]) -> Json:
     """Envoy as *proxy* says, which *settings* have been made part of; the rest of them is read here."""
     ready: Message = {"httpGet": {"path": names.READY_PATH, "port": names.READY_PORT}}
@@ -67,14 +90,21 @@ def proxy_container(proxy: Proxy, quantities: Resources, settings: PodSettings, 
         "readinessProbe": {**ready, "periodSeconds": 5, "failureThreshold": 3},
         **_lifecycle(proxy.sidecar, settings),
         "resources": _resources(quantities),
-        "securityContext": {
-            "runAsUser": names.PROXY_UID,
-            "runAsGroup": names.PROXY_GID,
-            "runAsNonRoot": True,
-            **_confined(added=[]),
-        },
+        "securityContext": _proxy_context(settings.interception),
         "volumeMounts": mounts(volumes),
     }
+
+
+def _proxy_context(wanted: Interception | None) -> Message:
+    match wanted:
+        case Interception(inbound_mode=Tproxied()):
+            # Kubernetes gives capabilities to root alone (no ambient ones, KEP-2763): the group tells it from the app.
+            # NET_RAW is enough for IP_TRANSPARENT, and from Linux 5.17 on for SO_MARK (docs/decisions/0041).
+            root: Message = {"runAsUser": 0, "runAsGroup": names.PROXY_GID, "runAsNonRoot": False}
+            return {**root, **_confined(added=[TRANSPARENCY])}
+        case _:
+            user: Message = {"runAsUser": names.PROXY_UID, "runAsGroup": names.PROXY_GID, "runAsNonRoot": True}
+            return {**user, **_confined(added=[])}
 
 
 def _standing(kind: SidecarKind) -> Message:

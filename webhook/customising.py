@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, cast
 import msgspec
 
 from proa import names
+from proa.digest import digest
 from proa.errors import Invalid, Problems, shown
 from proa.json import Json
 from proa.merging import CONTAINER, POD
@@ -22,7 +23,7 @@ from webhook.decoding import converted
 from webhook.difference import Difference, difference, edits
 from webhook.operations import Operation
 from webhook.pod import Pod
-from webhook.sidecar import Sidecar, digest
+from webhook.sidecar import Sidecar
 
 _HANDLERS: Final = ("exec", "grpc", "httpGet", "tcpSocket")
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")

@@ -5,14 +5,12 @@ from functools import cache
 from typing import Final
 
 from proa import names
-from webhook import opting
-from webhook.opting import OPT_IN, OPT_OUT, NamespaceUnknown, Subject
+from proa.namespaces import ISTIO_ENABLED, ISTIO_INJECTION, ISTIO_REVISION, OPT_IN, OPT_OUT
+from webhook.opting import NamespaceUnknown, Subject
 from webhook.rules import RULES
 from webhook.verdicts import Decision, Inject, Leave, Rule, parts
 
 __all__ = [
-    "OPT_IN",
-    "OPT_OUT",
     "RULES",
     "TRACES",
     "Decision",
@@ -60,8 +58,8 @@ def opted_in(labels: Mapping[str, str] | None) -> Mapping[str, str]:
 def opted_in_to_istio(labels: Mapping[str, str] | None) -> Mapping[str, str]:
     """The same, by one of Istio's labels, which opt in only without Proa's own."""
     known = {key: value for key, value in (labels or {}).items() if key != names.INJECT}
-    if known.get(opting.ISTIO_INJECTION) == opting.ISTIO_ENABLED:
+    if known.get(ISTIO_INJECTION) == ISTIO_ENABLED:
         return known
-    if opting.ISTIO_REVISION in known and opting.ISTIO_INJECTION not in known:
+    if ISTIO_REVISION in known and ISTIO_INJECTION not in known:
         return known
-    return {**known, opting.ISTIO_INJECTION: opting.ISTIO_ENABLED}
+    return {**known, ISTIO_INJECTION: ISTIO_ENABLED}

@@ -75,6 +75,8 @@ def touched(record: Difference, *path: str) -> tuple[str | int, ...]:
     """The members, or the keys of the items, at *path* that were changed or added. Of what is no record, none."""
     for key in path:
         record = members(record, "in", key)
+    if not record:
+        return ()
     absent, inside = listed(record, "absent"), listed(record, "in")
     if "by" in record:
         return tuple(filter(is_key, (*absent, *(each[0] for each in inside if isinstance(each, list) and each))))
@@ -113,9 +115,7 @@ def _inside(old: _Found, new: _Found, how: Listed | Merging | None) -> Differenc
 def _list_difference(old: Json, new: list[Json], listed: Listed) -> Difference | None:
     """Empty where they are the same, None where keys do not tell."""
     aligned = _aligned(old, new, listed)
-    front = [
-        item.get(listed.key) if isinstance(item, dict) else None for item in new[: aligned.start if aligned else 0]
-    ]
+    front = values_of(new[: aligned.start], listed.key) if aligned else []
     if aligned is None or not _tells(front, aligned):
         return None
     olds, news, order = aligned.olds, aligned.news, [front[-1] if front else None, *aligned.olds]

@@ -9,9 +9,9 @@ from proa.injection import Operator, Selector
 from proa.injection import Requirement as Selected
 from proa.json import Json
 from proa.mesh import MeshConfiguration, Vocabulary
+from proa.namespaces import ISTIO_ENABLED, ISTIO_INJECTION, ISTIO_REVISION, OPT_OUT
 from webhook.conditions import Condition, Questions
-from webhook.decision import OPT_OUT, opted_in, opted_in_to_istio
-from webhook.opting import ISTIO_ENABLED, ISTIO_INJECTION, ISTIO_REVISION
+from webhook.decision import opted_in, opted_in_to_istio
 from webhook.pod import ISTIO_INJECT
 from webhook.predicates import NEVER
 

@@ -13,6 +13,7 @@ from proa.json import Json
 from proa.trees import same
 from webhook.decision import Decision, Inject, Leave, Subject, decision
 from webhook.decoding import converted
+from webhook.difference import Difference
 from webhook.operations import Operation
 from webhook.planning import Planned, planned
 from webhook.pod import Pod
@@ -70,7 +71,8 @@ def injection(
         found = _injection(subject, ordinary, source, origin)
     except (RecursionError, OverflowError) as error:
         raise Invalid("spec", f"what cannot be written again ({error})", "what Kubernetes' own types hold") from error
-    return replace(found, warnings=(*warnings(subject, found.decision, found.given), *found.warnings))
+    told = tuple(warnings(subject, found.decision, found.given))
+    return replace(found, warnings=(*told, *found.warnings)) if told else found
 
 
 def _injection(subject: Subject, ordinary: Sidecar, source: Callable[[], Json], origin: Origin) -> Injection:
@@ -117,14 +119,16 @@ def _redone(anew: _Anew, record: Status) -> tuple[Undone, Planned]:
     believed = owned(record)
     if not record.changed:
         return _undone_and_planned(anew, believed)
+    again: Difference = {}
     try:
         undone, plan = _undone_and_planned(anew, believed)
-        if same(plan.given.status.changed, record.changed):
+        again = plan.given.status.changed
+        if same(again, record.changed):
             return undone, plan
     except (Invalid, Refused):
         # Of a record that somebody made up; if not, the same is found again.
         pass
-    return _undone_and_planned(anew, reachable(believed, anew.subject.configuration))
+    return _undone_and_planned(anew, reachable(believed, anew.subject.configuration, again))
 
 
 def _undone_and_planned(anew: _Anew, record: Status) -> tuple[Undone, Planned]:

@@ -71,7 +71,7 @@ _NOTHING: Final = Translation()
 
 def translation(annotations: Mapping[str, str]) -> Translation:
     """What those of *annotations* say that Istio reads."""
-    theirs = {key: value for key, value in annotations.items() if _is_istios(key)}
+    theirs = {key: value for key, value in annotations.items() if is_istios(key)}
     if not theirs:
         return _NOTHING
     problems: list[Invalid] = []
@@ -82,7 +82,8 @@ def translation(annotations: Mapping[str, str]) -> Translation:
     return Translation(values, tuple(problems), warnings)
 
 
-def _is_istios(key: str) -> bool:
+def is_istios(key: str) -> bool:
+    """Whether *key* is an annotation of Istio's that sets something: not one that chooses, or that Istio wrote."""
     domain = key.partition("/")[0]
     return (domain == _DOMAIN or domain.endswith(f".{_DOMAIN}")) and key not in _READ_ELSEWHERE
 
@@ -108,7 +109,11 @@ def _traffic(theirs: Mapping[str, str]) -> Iterator[Told]:
     if theirs.get(_MODE) == "NONE":
         yield from (Told(_TRAFFIC[key], _MODE, _field(_MODE), "") for key in _UNCAPTURED)
         return
+    if (mode := theirs.get(_MODE)) in _MODES:
+        yield Told(_TRAFFIC[_MODE], _MODE, _field(_MODE), mode.lower())
     for key, setting in _TRAFFIC.items():
+        if key == _MODE:
+            continue
         source = _REROUTED if key == _VIRTUAL and _REROUTED in theirs else key
         if source in theirs and not (key == _PORTS_ANYWHERE and _captures_all(theirs)):
             text = ",".join(part.strip() for part in theirs[source].split(","))
@@ -121,10 +126,8 @@ def _captures_all(theirs: Mapping[str, str]) -> bool:
 
 def _pointless(theirs: Mapping[str, str]) -> Iterator[str]:
     """Annotations that are known, and change nothing of this pod."""
-    if theirs.get(_MODE) == "TPROXY":
-        yield f"the annotation {_MODE} has no effect: Proa has no listener for TPROXY, and redirects"
     if theirs.get(_MODE) == "NONE":
-        for key in (key for key in theirs if key in _TRAFFIC or key == _REROUTED):
+        for key in (key for key in theirs if key in (*_TRAFFIC, _REROUTED) and key != _MODE):
             yield f"the annotation {key} has no effect: {_MODE} is NONE"
     elif _PORTS_ANYWHERE in theirs and _captures_all(theirs):
         yield f"the annotation {_PORTS_ANYWHERE} has no effect: every address is captured on every port anyway"
@@ -167,7 +170,7 @@ def _configured(found: Mapping[str, str]) -> Iterator[Told]:
 
 
 def _unsupported(theirs: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
-    known = {*_OTHERS, *_RESOURCES, *_TRAFFIC, _CONFIG, _MODE, _REROUTED}
+    known = {*_OTHERS, *_RESOURCES, *_TRAFFIC, _CONFIG, _REROUTED}
     keys = (shown(key) for key, text in theirs.items() if key not in known or _is_istios_own_image(key, text))
     within = (f"{_CONFIG} ({shown(member)})" for member in found if member not in _MEMBERS)
     for each in islice((*keys, *within), _MOST):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from proa import dns
-from proa.mesh import IMAGE_PATTERN
+from proa.containers import IMAGE_PATTERN
 from proa.quantity import PATTERN
 
 _T = TypeVar("_T")

@@ -5,6 +5,7 @@ seconds, by its path, so that a link which is swapped (the kubelet's `..data`) s
 """
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from kube.configuration import validity
 from kube.configured import Configured
+from proa.digest import digest
 from proa.errors import Invalid, ProaError
 from proa.mesh import LARGEST, MeshConfiguration
 from webhook.serving import waited
@@ -50,19 +52,22 @@ class MountedConfiguration:
             document = _document(self._file)
             if document == self._read and self._state.problem is None and self._state.current is not None:
                 return
-            self._read, self._state = document, Configured(tried_configuration(document.decode()))
+            self._read = document
+            self._state = Configured(tried_configuration(document.decode()), digest(document))
         except (ProaError, UnicodeDecodeError) as error:
             self._keep(error if isinstance(error, ProaError) else Invalid(str(self._file), str(error), "UTF-8"))
             return
         self._valid.set(1)
-        structlog.get_logger("configuration").info("configuration in force", file=str(self._file))
+        structlog.get_logger("configuration").info(
+            "configuration in force", file=str(self._file), document=self._state.document
+        )
 
     def _keep(self, problem: ProaError) -> None:
         if str(problem) != str(self._state.problem):
             structlog.get_logger("configuration").error(
                 "configuration not usable", file=str(self._file), error=str(problem), code=problem.code
             )
-        self._state = Configured(self._state.current, problem)
+        self._state = replace(self._state, problem=problem)
         self._valid.set(0)
 
 

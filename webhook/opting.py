@@ -13,17 +13,9 @@ from proa import names
 from proa.errors import Invalid, ProaError, shown
 from proa.injection import Unusable
 from proa.mesh import MeshConfiguration, Vocabulary
+from proa.namespaces import ISTIO_REVISION, OPT_OUT, WISHES, istio_closes, istio_opens, istio_revises
 from webhook.pod import ISTIO_INJECT, OwnerReference, Pod
 
-OPT_IN: Final = ("enabled", "true")
-OPT_OUT: Final = ("disabled", "false")
-_WISHES: Final[Mapping[str, bool]] = {**dict.fromkeys(OPT_IN, True), **dict.fromkeys(OPT_OUT, False)}
-
-ISTIO_INJECTION: Final = "istio-injection"
-"""Label on a namespace: `enabled`, and anything else closes it, also to pods that ask."""
-ISTIO_REVISION: Final = "istio.io/rev"
-"""Label on a namespace or pod: opts in, to that revision."""
-ISTIO_ENABLED: Final = "enabled"
 _ISTIO_WISHES: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
@@ -106,17 +98,17 @@ def meant(wish: Wish | None, subject: Subject) -> bool | None:
 
 def pod_label(subject: Subject) -> Wish | None:
     labels = subject.pod.labels
-    return Wish(_label(names.INJECT), labels[names.INJECT], _WISHES) if names.INJECT in labels else None
+    return Wish(_label(names.INJECT), labels[names.INJECT], WISHES) if names.INJECT in labels else None
 
 
 def pod_annotation(subject: Subject) -> Wish | None:
     value = subject.pod.annotations.inject
-    return None if value is UNSET else Wish(_annotation(names.INJECT), value, _WISHES)
+    return None if value is UNSET else Wish(_annotation(names.INJECT), value, WISHES)
 
 
 def namespace_label(subject: Subject) -> Wish | None:
     value = subject.home.get(names.INJECT)
-    return None if value is None else Wish(f"{_label(names.INJECT)} of namespace {subject.namespace}", value, _WISHES)
+    return None if value is None else Wish(f"{_label(names.INJECT)} of namespace {subject.namespace}", value, WISHES)
 
 
 def istio_label(subject: Subject) -> Wish | None:
@@ -142,17 +134,16 @@ def wishes(subject: Subject) -> Iterator[Wish]:
 
 
 def istio_closed(subject: Subject) -> bool:
-    """Whether the namespace is one whose pods Istio is never asked about, whatever they say."""
-    return _by_istio(subject) and subject.home.get(ISTIO_INJECTION, ISTIO_ENABLED) != ISTIO_ENABLED
+    return subject.reads_istio and istio_closes(subject.home, subject.configuration)
 
 
 def istio_opened(subject: Subject) -> bool:
-    return _by_istio(subject) and subject.home.get(ISTIO_INJECTION) == ISTIO_ENABLED
+    return subject.reads_istio and istio_opens(subject.home, subject.configuration)
 
 
 def istio_revision(subject: Subject) -> bool:
-    """Whether the namespace, or else the pod, names a revision: where istio-injection stands, that decides."""
-    if not _by_istio(subject) or ISTIO_INJECTION in subject.home:
+    """Whether the namespace, or else the pod, names a revision."""
+    if not subject.reads_istio or not istio_revises(subject.home, subject.configuration):
         return False
     return ISTIO_REVISION in subject.home or ISTIO_REVISION in subject.pod.labels
 
@@ -172,11 +163,6 @@ def istio_annotation_enabled(subject: Subject) -> bool:
         return False
     asked = istio_opened(subject) or istio_revision(subject)
     return asked or subject.home.get(names.INJECT, OPT_OUT[0]) not in OPT_OUT
-
-
-def _by_istio(subject: Subject) -> bool:
-    """A namespace with Proa's own label is in Proa's terms alone."""
-    return subject.reads_istio and names.INJECT not in subject.home
 
 
 def _label(key: str) -> str:

@@ -10,8 +10,10 @@ import msgspec
 from msgspec import UNSET
 
 from proa import names
-from proa.mesh import SidecarKind
-from webhook.interception import EXCLUDED_INBOUND, excluded_too
+from proa.capture.annotation import ANNOTATION, annotation
+from proa.containers import SidecarKind
+from proa.programming import ByNode
+from webhook.interception import EXCLUDED_INBOUND, excluded_too, interception
 from webhook.operations import Add, Operation, Remove, encoded, pointer
 from webhook.pod import Pod
 from webhook.position import INIT_CONTAINERS, Position
@@ -27,14 +29,26 @@ _ARGUMENT: Final = encoded("--config-yaml")
 
 def patch(pod: Pod, sidecar: Sidecar, at: Position, probes: Rewriting) -> tuple[Operation, ...]:
     """What turns *pod* into the same pod with *sidecar*. Parents that are absent or null are made."""
-    told = {**sidecar.annotations, **_default_container(pod)}
+    told = {**sidecar.annotations, **_programmed(sidecar, probes), **_default_container(pod)}
+    kept = dict.fromkeys((*told, *pod.annotations.files, names.STATUS))
     return (
-        *_annotations(pod, {**told, names.STATUS: _status(pod, sidecar, probes, (*told, names.STATUS))}),
+        *_annotations(pod, {**told, names.STATUS: _status(pod, sidecar, probes, tuple(kept))}),
+        *(Remove(f"{ANNOTATIONS}{pointer(key)}") for key in pod.annotations.files if key not in told),
         *probes.operations,
         *_containers(pod, sidecar, at),
         *_listening(probes.listening, sidecar, at),
         *_volumes(pod, sidecar),
     )
+
+
+def _programmed(sidecar: Sidecar, probes: Rewriting) -> dict[str, msgspec.Raw]:
+    """What the node's agent reads, where it is to program the pod."""
+    match sidecar.programming:
+        case ByNode() if sidecar.init is not None:
+            ports = tuple(port for port, _ in probes.listening)
+            return {ANNOTATION: encoded(annotation(interception(sidecar.settings.intercepting, ports)))}
+        case _:
+            return {}
 
 
 def _default_container(pod: Pod) -> dict[str, msgspec.Raw]:

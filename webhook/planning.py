@@ -4,12 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from proa import names
+from proa.capture.choices import Tproxied
+from proa.capture.interception import Interception
+from proa.capture.provers import prover
 from proa.errors import Invalid, Problems, shown
 from proa.json import Json
-from proa.protected import VOLUMES
+from proa.programming import ByNode
+from proa.protected import VOLUMES, transparency_problems
 from webhook.customising import Customisation, customisation, customised, is_customised, view
 from webhook.handlers import SIDECAR_PORTS
-from webhook.interception import letting_by
+from webhook.interception import interception, letting_by
 from webhook.operations import Operation, applied
 from webhook.opting import Subject
 from webhook.patch import patch
@@ -75,7 +79,10 @@ def _plan(subject: Subject, ordinary: Sidecar, custom: Customisation | None = No
         problems.add(_bypassing(subject, custom))
         problems.add(custom.problems)
     problems.add((*asked.problems, *_unproxied(subject, asked.settings), *_conflicts(pod)))
-    given = _given(subject, asked.settings, ordinary, problems)
+    # Of an interception that contradicts itself, nothing is made.
+    settings = replace(asked.settings, intercepting=()) if asked.problems else asked.settings
+    problems.add((*_unshown(subject, settings), *_grounded(custom, settings)))
+    given = _given(subject, settings, ordinary, problems)
     at = _placed(subject, asked.settings, problems)
     rewritten = rewriting(pod, at)
     probes = rewritten if asked.settings.rewrite_probes and asked.settings.intercepts else Rewriting()
@@ -93,6 +100,16 @@ def _bypassing(subject: Subject, custom: Customisation) -> Iterator[Invalid]:
         yield Invalid("the pod's templates", f"no {names.INIT_CONTAINER}", allowed)
 
 
+def _grounded(custom: Customisation | None, settings: PodSettings) -> Iterator[Invalid]:
+    """What is laid over a proxy that is to speak from its clients' addresses may not take from it what that needs."""
+    match settings.interception:
+        case Interception(inbound_mode=Tproxied()) if custom is not None:
+            for partial in custom.laid.get(names.PROXY_CONTAINER) or ():
+                yield from transparency_problems(partial, names.PROXY_CONTAINER)
+        case _:
+            return
+
+
 def _unproxied(subject: Subject, settings: PodSettings) -> Iterator[Invalid]:
     """Nor may it opt out port by port."""
     if subject.namespace in subject.configuration.injection.enforce:
@@ -100,6 +117,20 @@ def _unproxied(subject: Subject, settings: PodSettings) -> Iterator[Invalid]:
             flag, _, found = each.partition("=")
             allowed = "nothing that may pass by the sidecar: injection.enforce lists the namespace"
             yield Invalid(f"{names.PREFIX}/{flag[2:]}", shown(found), allowed)
+
+
+def _unshown(subject: Subject, settings: PodSettings) -> Iterator[Invalid]:
+    """Whether the node has programmed a pod in which nothing is captured, nobody could tell."""
+    match subject.configuration.interception:
+        case ByNode() if settings.intercepts and prover(interception(settings.intercepting)) is None:
+            yield Invalid(
+                "the pod's annotations",
+                f"no capture of what any but root dials: {' '.join(settings.intercepting)}",
+                f"inbound or outbound ports that are captured, or a template without {names.INIT_CONTAINER}: the node"
+                " programs the pods of this mesh, and nothing would show whether it has",
+            )
+        case _:
+            return
 
 
 def _given(subject: Subject, settings: PodSettings, ordinary: Sidecar, problems: Problems) -> Sidecar:

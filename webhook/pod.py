@@ -5,17 +5,18 @@ it for: the field's absence; only of what an injection makes it is known which o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from proa import names
+from proa.capture.annotation import ANNOTATION
 from proa.errors import Invalid, shown
 
 ISTIO_INJECT: Final = "sidecar.istio.io/inject"
 """Istio's label on a pod, and annotation."""
+_FILES: Final = (names.BOOTSTRAP, names.LEAF, names.ROOTS, ANNOTATION)
 _WISHES: Final = (names.INJECT, ISTIO_INJECT)
 
 
@@ -23,8 +24,7 @@ class _View(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Unknown fields are ignored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Annotations:
+class Annotations(msgspec.Struct, frozen=True):
     """All annotations by key, and those that say what has been done to the pod, or is to be."""
 
     values: Mapping[str, str]
@@ -43,8 +43,8 @@ class Annotations:
 
     @property
     def files(self) -> dict[str, str]:
-        """Those that an injection would replace: a copy of an injected pod has them."""
-        return {key: self.values[key] for key in (names.BOOTSTRAP, names.LEAF, names.ROOTS) if key in self.values}
+        """Those that an injection would replace, or take away: a copy of an injected pod has them."""
+        return {key: self.values[key] for key in _FILES if key in self.values}
 
 
 class OwnerReference(_View, frozen=True):

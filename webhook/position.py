@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from proa import names
+from proa.containers import SidecarKind
 from proa.errors import Invalid, shown
-from proa.mesh import SidecarKind
 from webhook.kinds import After, Before, First, Last, Place
 from webhook.pod import Pod
 

@@ -7,14 +7,14 @@ from typing import Final
 from kube.calls import Selection, Selectors
 from kube.client import Client, connected
 from kube.configuration import LiveConfiguration
+from kube.connections import https_service
 from kube.health import NotReady, Readiness, Ready, health_service, listening, readiness_of
 from kube.index import Index
 from kube.leader import led
 from kube.resources import MUTATING_WEBHOOKS, NAMESPACES
 from proa import names
 from proa.clock import Clock, system_clock
-from proa.running import Service, run_until_stopped
-from webhook.connections import https_service
+from proa.running import LAG_SECONDS, Service, run_until_stopped
 from webhook.metrics import Metrics
 from webhook.mounted import MountedConfiguration
 from webhook.namespaces import Labels, Namespaces, labels_of
@@ -27,8 +27,6 @@ from webhook.standing import Standing
 from webhook.trial import tried_configuration
 from webhook.trust import Registration, registered
 
-LAG_SECONDS: Final = 5.0
-"""How long a stopping webhook serves on: endpoints, and the API servers' connections, are that late."""
 NOT_CONFIGURED: Final = "the configuration is not loaded"
 NOT_SYNCED: Final = "the namespaces are not synced"
 NOT_CERTIFIED: Final = "the serving certificate is missing"

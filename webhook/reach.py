@@ -2,7 +2,9 @@
 
 The author of a pod writes its record, too, and webhooks that were asked before Proa's wrote into the pod: a record that
 somebody made up must not take that out. So of a record's differences those stay that are in places which a template of
-the configuration writes, and a user's own containers of Proa's names, which are the author's anyway.
+the configuration writes, and a user's own containers of Proa's names, which are the author's anyway; and those that
+the pod's templates make again: where a list's keys do not tell its items apart, a record holds the list as a whole, as
+nobody replaces it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +18,7 @@ from proa.mesh import MeshConfiguration
 from proa.overlay import DELETE, DELETE_ITEMS, PATCH, REPLACE, RETAIN_KEYS
 from proa.partial import EVERY
 from proa.protected import OWN
+from proa.trees import listed, members, same
 from webhook.difference import Difference
 from webhook.status import Status, changes_read
 
@@ -23,17 +26,19 @@ _OWN: Final[list[Json]] = [{"name": name, PATCH: DELETE} for name in OWN]
 """What moves a user's own containers out of the pod's lists, as a template would."""
 
 
-def reachable(record: Status, configuration: MeshConfiguration) -> Status:
-    """*record* without the changes that no template of *configuration* makes. Raises Invalid for what is no record."""
+def reachable(record: Status, configuration: MeshConfiguration, again: Difference) -> Status:
+    """*record* without the changes that no template of *configuration* makes; *again* are those that the pod's own make
+    where all of the record is undone. Raises Invalid for what is no record.
+    """
     partials: list[Json] = [
         {"metadata": each.metadata, "spec": each.spec} for each in configuration.known_templates.values()
     ]
     partials.append({"spec": {"containers": _OWN, "initContainers": _OWN}})
     with changes_read():
-        return replace(record, changed=_within(record.changed, partials, POD))
+        return replace(record, changed=_within(record.changed, again, partials, POD))
 
 
-def _within(record: Difference, partials: Sequence[Json], merging: Merging) -> Difference:
+def _within(record: Difference, again: Difference, partials: Sequence[Json], merging: Merging) -> Difference:
     """Of the difference of a mapping: all of it where a template replaces it."""
     found = [each for each in partials if isinstance(each, dict)]
     if any(map(_replaces, found)):
@@ -47,47 +52,54 @@ def _within(record: Difference, partials: Sequence[Json], merging: Merging) -> D
     inside = {
         key: reached
         for key, each in record.get("in", {}).items()
-        if key in written and (reached := _member(each, written[key], merging.get(key)))
+        if key in written and (reached := _member(each, members(again, "in", key), written[key], merging.get(key)))
     }
+    was, absent = members(again, "was"), listed(again, "absent")
     return _filled(
         record,
-        absent=[key for key in record.get("absent", ()) if key in whole],
-        was={key: value for key, value in record.get("was", {}).items() if key in whole},
+        absent=[key for key in record.get("absent", ()) if key in whole or key in absent],
+        was={
+            key: value
+            for key, value in record.get("was", {}).items()
+            if key in whole or (key in was and same(value, was[key]))
+        },
         inside=inside,
     )
 
 
-def _member(record: Difference, values: Sequence[Json], how: Listed | Merging | None) -> Difference:
+def _member(record: Difference, again: Difference, values: Sequence[Json], how: Listed | Merging | None) -> Difference:
     if "by" not in record:
-        return record if any(map(_empties, values)) else _within(record, values, within(how))
-    return _within_list(record, values, how) if isinstance(how, Listed) and record["by"] == how.key else {}
+        return record if any(map(_empties, values)) else _within(record, again, values, within(how))
+    return _within_list(record, again, values, how) if isinstance(how, Listed) and record["by"] == how.key else {}
 
 
-def _within_list(record: Difference, values: Sequence[Json], listed: Listed) -> Difference:
+def _within_list(record: Difference, again: Difference, values: Sequence[Json], how: Listed) -> Difference:
     items = [item for value in values if isinstance(value, list) for item in value if isinstance(item, dict)]
     if any(map(_replaces, items)):
         return record
     by_key: dict[Json, list[Json]] = {}
     for item in items:
-        by_key.setdefault(cast("Any", item.get(listed.key)), []).append(item)
+        by_key.setdefault(cast("Any", item.get(how.key)), []).append(item)
     every = by_key.get(EVERY, [])
+    # Where the pod's templates change the list otherwise, its items may be no pairs.
+    made = dict(again.get("in", ())) if again.get("by") == how.key else {}
     inside = [
         [key, reached]
         for key, each in record.get("in", ())
-        if (reached := _within(each, [*by_key.get(key, ()), *every], listed.inside))
+        if (reached := _within(each, made.get(key, {}), [*by_key.get(key, ()), *every], how.inside))
     ]
-    deleted = [item.get(listed.key) for item in items if PATCH in item]
+    deleted = [item.get(how.key) for item in items if PATCH in item]
     return _filled(
         record,
-        absent=[key for key in record.get("absent", ()) if any(_adds(item, listed) for item in by_key.get(key, ()))],
-        was=[[behind, item] for behind, item in record.get("was", ()) if item[listed.key] in deleted],
+        absent=[key for key in record.get("absent", ()) if any(_adds(item, how) for item in by_key.get(key, ()))],
+        was=[[behind, item] for behind, item in record.get("was", ()) if item[how.key] in deleted],
         inside=inside,
     )
 
 
-def _adds(item: Json, listed: Listed) -> bool:
+def _adds(item: Json, how: Listed) -> bool:
     """Whether a template adds *item* where it is not there: no container is without an image."""
-    return listed.inside is not CONTAINER or (isinstance(item, dict) and "image" in item)
+    return how.inside is not CONTAINER or (isinstance(item, dict) and "image" in item)
 
 
 def _sets(value: Json, how: Listed | Merging | None) -> bool:

@@ -124,6 +124,8 @@ def _of_the_pod(came: Json, planned: Json, theirs: Iterable[str | int]) -> Itera
 
 def _defaults(came: Json, planned: Json, record: Status) -> Iterator[_Kept]:
     """The members that the API server gave to an httpGet that took a tcpSocket's place."""
+    if not any("tcpSocket" in each for probes in record.probes.values() for each in probes.values()):
+        return
     for path in (INIT_CONTAINERS, CONTAINERS):
         for at, container, before in _pairs(came, planned, path):
             for name, handlers in record.probes.get(text(container, "name"), {}).items():
@@ -136,8 +138,8 @@ def _pairs(came: Json, planned: Json, path: str) -> Iterator[tuple[str, dict[str
     """The items of a list that was *planned*, each with its pointer and with the one of the same name that *came*."""
     before = {text(item, "name"): members(item) for item in listed(came, *pointed(path))}
     for index, item in enumerate(listed(planned, *pointed(path))):
-        if text(item, "name") in before:
-            yield f"{path}/{index}", members(item), before[text(item, "name")]
+        if (name := text(item, "name")) in before:
+            yield f"{path}/{index}", members(item), before[name]
 
 
 def _of_the_sidecar(came: dict[str, Json], planned: dict[str, Json], how: Merging) -> dict[str, Json]:

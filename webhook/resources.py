@@ -3,8 +3,8 @@
 from typing import Final, Literal
 
 from proa import names
+from proa.containers import Resources
 from proa.errors import Invalid
-from proa.mesh import Resources
 from proa.quantity import amount
 from webhook.kinds import NONE
 from webhook.wishes import PodSettings

@@ -33,10 +33,9 @@ class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     """A part of the API: unknown fields are ignored, absent ones are not written."""
 
 
-class _Envelope(_Shape, frozen=True):
+class _Head(_Shape, frozen=True):
     api_version: str
     kind: str
-    request: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class GroupVersionKind(_Shape, frozen=True):
@@ -62,6 +61,10 @@ class Request(_Shape, frozen=True):
     """The review's: no request has a field of that name."""
 
 
+class _Review(_Head, frozen=True):
+    request: Request
+
+
 class RetryHint(_Shape, frozen=True):
     """The API server turns it into a Retry-After header, which clients obey."""
 
@@ -78,7 +81,7 @@ class Status(_Shape, frozen=True):
 
 
 class Response(_Shape, frozen=True):
-    """What the API server is told. *audit_annotations* always holds `decision` and `reason`."""
+    """What the API server is told. *audit_annotations* are the decision and its reason (`audit`)."""
 
     uid: str
     allowed: bool
@@ -88,6 +91,19 @@ class Response(_Shape, frozen=True):
     """JSON here, base64 on the wire, as all bytes of the Kubernetes API."""
     warnings: tuple[str, ...] = ()
     status: Status | None = None
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """The decision and the reason's code."""
+        decision, reason = self.audit_annotations.values()
+        return decision, reason
+
+
+def audit(decision: str, reason: str, *, again: bool = False) -> dict[str, str]:
+    """Annotations for the audit log. An API server that asks *again* about a pod that it had injected takes no key a
+    second time, and complains of it in its own log (k8s.io/apiserver, webhook/mutating/dispatcher.go)."""
+    end = "-again" if again else ""
+    return {f"decision{end}": decision, f"reason{end}": reason}
 
 
 @dataclass(eq=False)
@@ -101,20 +117,26 @@ class Unreadable(Invalid):
 def admission_request(body: bytes) -> Request:
     """The request of the AdmissionReview in *body*. Raises Unreadable naming the field at fault."""
     try:
-        envelope = decoded(body, _Envelope, "body")
-        _check("apiVersion", envelope.api_version, *_VERSIONS)
-        _check("kind", envelope.kind, _KIND)
+        return _asked(body)
     except Invalid as problem:
         raise Unreadable(problem.field, problem.found, problem.allowed) from problem
+
+
+def _asked(body: bytes) -> Request:
     try:
-        return _asked(envelope.api_version, decoded(envelope.request, Request, ""))
-    except Invalid as problem:
-        placed = problem.under("request")
-        raise Unreadable(placed.field, placed.found, placed.allowed) from problem
-
-
-def _asked(version: str, request: Request) -> Request:
+        found = decoded(body, _Review, "body")
+    except Invalid:
+        # Of something that is no review, what it is counts, and not what of a request it lacks.
+        _check_head(decoded(body, _Head, "body"))
+        raise
+    _check_head(found)
+    version, request = found.api_version, found.request
     return request if request.api_version == version else msgspec.structs.replace(request, api_version=version)
+
+
+def _check_head(head: _Head) -> None:
+    _check("apiVersion", head.api_version, *_VERSIONS)
+    _check("kind", head.kind, _KIND)
 
 
 def review(response: Response, api_version: str = V1) -> bytes:

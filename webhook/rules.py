@@ -13,9 +13,10 @@ from typing import Final
 
 from proa import names
 from proa.injection import Policy
+from proa.namespaces import ISTIO_ENABLED, ISTIO_INJECTION, ISTIO_REVISION, OPT_OUT
 from webhook import opting, selection
 from webhook.conditions import on_windows
-from webhook.opting import OPT_OUT, Subject, Wish, meant
+from webhook.opting import Subject, Wish, meant
 from webhook.pod import ISTIO_INJECT
 from webhook.verdicts import Inject, Leave, Rule
 
@@ -82,7 +83,7 @@ RULES: Final = (
     Rule(
         "istio_label_overruled",
         Leave,
-        f"the namespace's label {opting.ISTIO_INJECTION} is not {opting.ISTIO_ENABLED!r}: no label of Istio's opts in",
+        f"the namespace's label {ISTIO_INJECTION} is not {ISTIO_ENABLED!r}: no label of Istio's opts in",
         opting.istio_label_overruled,
         "istio",
     ),
@@ -108,7 +109,7 @@ RULES: Final = (
     Rule(
         "istio_namespace_disabled",
         Leave,
-        f"the namespace's label {opting.ISTIO_INJECTION} is not {opting.ISTIO_ENABLED!r}: that closes it to all pods",
+        f"the namespace's label {ISTIO_INJECTION} is not {ISTIO_ENABLED!r}: that closes it to all pods",
         opting.istio_closed,
         "istio",
     ),
@@ -197,14 +198,14 @@ RULES: Final = (
     Rule(
         "istio_namespace_enabled",
         Inject,
-        f"the namespace's label {opting.ISTIO_INJECTION} opts in (vocabulary: istio)",
+        f"the namespace's label {ISTIO_INJECTION} opts in (vocabulary: istio)",
         opting.istio_opened,
         "istio",
     ),
     Rule(
         "istio_revision",
         Inject,
-        f"the namespace's label {opting.ISTIO_REVISION}, or else the pod's, opts in (vocabulary: istio)",
+        f"the namespace's label {ISTIO_REVISION}, or else the pod's, opts in (vocabulary: istio)",
         opting.istio_revision,
         "istio",
     ),

@@ -13,11 +13,11 @@ from typing import ClassVar, Final, TypeAlias, cast
 import structlog
 from aiohttp import hdrs, web
 
+from kube.connections import https_service
 from proa.errors import Invalid, ProaError
 from proa.mesh import MeshConfiguration
 from webhook.admission import Answer, admission
 from webhook.bodies import JSON, LARGEST_BODY, Bodies, Overloaded
-from webhook.connections import https_service
 from webhook.deadline import patience
 from webhook.decision import TRACES, NamespaceUnknown
 from webhook.entries import BELIEFS, Belief
@@ -176,13 +176,14 @@ class _Webhook:
 
     def _tell(self, request: Request, answer: Answer) -> None:
         """One line a pod; what is left as it is would be a line of most pods of a cluster that injects few."""
-        audit = answer.response.audit_annotations
-        self.injector.metrics.answered(audit["decision"], audit["reason"])
-        left = audit["decision"] == "left"
+        decision, reason = answer.response.verdict
+        self.injector.metrics.answered(decision, reason)
+        left = decision == "left"
         tell = self.log.debug if left else self.log.info
-        told: dict[str, object] = {"rules": TRACES.get(audit["reason"], ())} if left else {}
+        told: dict[str, object] = {"rules": TRACES.get(reason, ())} if left else {}
         told |= {} if answer.response.status is None else {"error": answer.response.status.message}
-        tell("answered", uid=request.uid, namespace=request.namespace, pod=answer.pod, **audit, **told)
+        told |= {"decision": decision, "reason": reason}
+        tell("answered", uid=request.uid, namespace=request.namespace, pod=answer.pod, **told)
 
     def _put_off(self, decision: str, status: int, error: ProaError) -> web.Response:
         answer = self._failed(decision, error.code, status, error, RetryHint(retry_after_seconds=_RETRY_SECONDS))

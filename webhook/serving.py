@@ -4,7 +4,6 @@ A connection keeps what it was opened with, so that none is dropped. Files that 
 """
 
 import asyncio
-import os
 import ssl
 from collections.abc import Callable
 from datetime import datetime
@@ -15,13 +14,13 @@ import structlog
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 
+from kube.connections import load
 from proa import names
 from proa.clock import Clock
 from proa.errors import Invalid
 from webhook.credential import Credential, credential, ephemeral
 
 REREAD_SECONDS: Final = 3.0
-_DATA: Final = "..data"
 """The link that the kubelet swaps when it has written a volume anew (Kubernetes' AtomicWriter)."""
 _PAIR: Final = ("tls.key", "tls.crt")
 """Of a Secret of type kubernetes.io/tls, as cert-manager writes it."""
@@ -119,7 +118,7 @@ async def waited(stopping: asyncio.Event, seconds: float) -> None:
 
 def _read(directory: Path) -> bytes:
     """The key and the chain. Two files are taken from one moment: the link is followed once."""
-    now = directory / _DATA
+    now = directory / names.VOLUME_DATA
     moment = now.resolve(strict=True) if now.is_symlink() else directory
     bundle, pair = moment / names.CREDENTIAL_BUNDLE, [moment / name for name in _PAIR]
     if bundle.exists():
@@ -141,14 +140,3 @@ def _certified_context(found: Credential, client_roots: bytes) -> ssl.SSLContext
     if client_roots:
         context.load_verify_locations(cadata=client_roots.decode("ascii"))
     return context
-
-
-def load(context: ssl.SSLContext, pem: bytes) -> None:
-    """Has *context* show the certificate in *pem*. OpenSSL takes a key from a file alone: this one is in memory and
-    has no name.
-    """
-    descriptor = os.memfd_create("proa-serving")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from proa import names
+from proa.environment import port
 from proa.errors import Invalid, Problems, shown
 from webhook.registration import Revision, Trust
 
@@ -14,7 +15,6 @@ TRUST: Final = "PROA_TRUST"
 _SERVING: Final = "PROA_SERVING_DIRECTORY"
 CONFIGURATION_FILE: Final = "PROA_CONFIGURATION_FILE"
 CLIENT_CA: Final = "PROA_CLIENT_CA"
-_PORTS: Final = range(1, 65536)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def settings(environment: Mapping[str, str], host: str) -> Settings:
     PROA_CONFIGURATION_FILE, PROA_CLIENT_CA, WEBHOOK_PORT and HEALTH_PORT. Raises Refused with each that is unusable.
     """
     problems = Problems()
-    revision, trust, port, health_port = Revision(), Trust.PROA, names.WEBHOOK_PORT, names.HEALTH_PORT
+    revision, trust, webhook_port, health_port = Revision(), Trust.PROA, names.WEBHOOK_PORT, names.HEALTH_PORT
     with problems.collected():
         _check_namespace(environment.get("POD_NAMESPACE", names.SYSTEM_NAMESPACE))
     with problems.collected():
@@ -53,14 +53,14 @@ def settings(environment: Mapping[str, str], host: str) -> Settings:
     with problems.collected():
         trust = _trust(environment.get(TRUST, Trust.PROA))
     with problems.collected():
-        port = _port(environment, "WEBHOOK_PORT", port)
+        webhook_port = port(environment, "WEBHOOK_PORT", webhook_port)
     with problems.collected():
-        health_port = _port(environment, "HEALTH_PORT", health_port)
+        health_port = port(environment, "HEALTH_PORT", health_port)
     problems.refuse("the environment")
     serving = Path(environment.get(_SERVING) or names.SERVING_DIRECTORY)
     identity = environment.get("POD_NAME") or host
     files = (_file(environment, CONFIGURATION_FILE), _file(environment, CLIENT_CA))
-    return Settings(identity, revision, trust, serving, port, health_port, *files)
+    return Settings(identity, revision, trust, serving, webhook_port, health_port, *files)
 
 
 def _file(environment: Mapping[str, str], variable: str) -> Path | None:
@@ -85,10 +85,3 @@ def _trust(value: str) -> Trust:
         return Trust(value)
     except ValueError as error:
         raise Invalid(TRUST, shown(value), " or ".join(Trust)) from error
-
-
-def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
-    value = environment.get(variable, str(default))
-    if not (value.isascii() and value.isdecimal()) or int(value[:9]) not in _PORTS:
-        raise Invalid(variable, shown(value), "a port from 1 to 65535")
-    return int(value)

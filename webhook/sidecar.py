@@ -3,7 +3,6 @@
 Everything is data of Kubernetes' own shape (core/v1), encoded when it is made: a patch then only joins the pieces.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
@@ -12,12 +11,15 @@ from typing import Final
 import msgspec
 
 from proa import names
+from proa.containers import Proxy, Resources, SidecarKind
+from proa.digest import digest
 from proa.json import Json
-from proa.mesh import IpFamily, MeshConfiguration, Proxy, Resources, SidecarKind
+from proa.mesh import IpFamily, MeshConfiguration
+from proa.programming import ByNode, ByPod, Programming
 from proa.quantity import amount
 from proa.release import VERSION
 from proxy.bootstrap import pod_files
-from webhook.containers import ADDRESS, from_field, init_container, proxy_container
+from webhook.containers import ADDRESS, from_field, init_container, proxy_container, waiting_container
 from webhook.operations import encoded
 from webhook.resources import resources
 from webhook.status import FORMAT, Status
@@ -42,6 +44,7 @@ class Sidecar:
     family: IpFamily
     status: Status
     kind: SidecarKind
+    programming: Programming
     settings: PodSettings
 
     @property
@@ -68,7 +71,7 @@ def sidecar(configuration: MeshConfiguration, settings: PodSettings = ORDINARY) 
 def _made(configuration: MeshConfiguration, settings: PodSettings) -> Sidecar:
     quantities = resources("proxy", configuration.proxy.resources, settings)
     proxy = _configured(configuration.proxy, quantities, settings)
-    files = pod_files(msgspec.structs.replace(configuration, proxy=proxy), intercepts=settings.intercepts)
+    files = pod_files(msgspec.structs.replace(configuration, proxy=proxy), settings.interception)
     given = volumes(configuration, files)
     annotations = {file.annotation: encoded(_text(file.content)) for file in files}
     in_init = (names.PROXY_CONTAINER,) if proxy.sidecar is SidecarKind.NATIVE else ()
@@ -88,13 +91,18 @@ def _made(configuration: MeshConfiguration, settings: PodSettings) -> Sidecar:
             annotations=(*annotations, names.STATUS),
         ),
         kind=proxy.sidecar,
+        programming=configuration.interception,
         settings=settings,
     )
 
 
 def _init(configuration: MeshConfiguration, settings: PodSettings) -> msgspec.Raw:
     quantities = resources("init", configuration.init.resources, settings)
-    return encoded(init_container(configuration.init, quantities, settings.intercepting))
+    match configuration.interception:
+        case ByPod():
+            return encoded(init_container(configuration.init, quantities, settings.intercepting))
+        case ByNode(await_seconds=seconds):
+            return encoded(waiting_container(configuration.init, quantities, settings.intercepting, seconds))
 
 
 def _configured(proxy: Proxy, quantities: Resources, settings: PodSettings) -> Proxy:
@@ -132,8 +140,3 @@ def _fingerprint(configuration: MeshConfiguration, made: Sidecar) -> str:
     return digest(
         b"\0".join((sections, *map(bytes, (made.init or b"", made.proxy, *made.volumes, *made.annotations.values()))))
     )
-
-
-def digest(text: bytes) -> str:
-    """A hash that tells configurations apart, as records hold it."""
-    return hashlib.sha256(text).hexdigest()[:16]

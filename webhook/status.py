@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace as replaced
 
 from proa import names
+from proa.capture.annotation import ANNOTATION
 from proa.errors import Invalid, shown
 from proa.protected import OWN, VOLUMES
 from webhook.decoding import decoded
@@ -21,7 +22,7 @@ _READ: Final = (2, FORMAT)
 """The second one, of Proa 0.1, knew of no `containers`."""
 _LONGEST: Final = 256 * 1024
 """Kubernetes' TotalAnnotationSizeLimitB, which it looks at after admission only."""
-_ANNOTATIONS: Final = (names.BOOTSTRAP, names.LEAF, names.ROOTS, names.DEFAULT_CONTAINER, names.STATUS)
+_ANNOTATIONS: Final = (names.BOOTSTRAP, names.LEAF, names.ROOTS, ANNOTATION, names.DEFAULT_CONTAINER, names.STATUS)
 """That an injection may add."""
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from proa import names
-from proa.mesh import MeshConfiguration, PeerTls, SidecarKind
+from proa.containers import SidecarKind
+from proa.mesh import MeshConfiguration, PeerTls
 from webhook.kinds import Last, Place
 from webhook.pod import Pod
 from webhook.probes import Rewriting

@@ -9,8 +9,9 @@ from itertools import product
 from typing import Any, Final
 
 from proa import names
+from proa.capture.annotation import ANNOTATION
 from proa.capture.settings import SETTINGS as FLAGS
-from proa.mesh import AccessLog, LogFormat, LogLevel, SidecarKind
+from proa.containers import AccessLog, LogFormat, LogLevel, SidecarKind
 from webhook.interception import OFFERED, default, kind
 from webhook.kinds import (
     BOOLEAN,
@@ -75,7 +76,7 @@ OTHERS: Final = (
         choice(SidecarKind),
         "proxy.sidecar",
         "What Kubernetes takes the sidecar for: `native` starts before the app and ends after it; `regular` is a "
-        "container beside the app's, for clusters and tools that know no other",
+        "container beside the app's, for tools that know no other",
         "sidecar.istio.io/nativeSidecar",
     ),
     Setting(
@@ -145,12 +146,13 @@ _ISTIO_TRAFFIC: Final = {
     "--exclude-interfaces": "excludeInterfaces",
     "--virtual-interfaces": "kubevirtInterfaces",
 }
+_ISTIO_MODE: Final = {"--inbound-mode": "sidecar.istio.io/interceptionMode"}
 
 
 def _intercepting(flag: str) -> Setting:
     purpose, theirs = FLAGS[flag].purpose, _ISTIO_TRAFFIC.get(flag, "")
     said = f"`{default(flag)}`" if default(flag) else "nothing"
-    istio = f"traffic.sidecar.istio.io/{theirs}" if theirs else ""
+    istio = f"traffic.sidecar.istio.io/{theirs}" if theirs else _ISTIO_MODE.get(flag, "")
     return Setting(flag[2:], kind(flag), said, purpose[0].upper() + purpose[1:], istio)
 
 
@@ -159,6 +161,6 @@ INTERCEPTING: Final = tuple(map(_intercepting, OFFERED))
 SETTINGS: Final = (*QUANTITIES, *OTHERS, *INTERCEPTING)
 BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 READ_ELSEWHERE: Final = frozenset(
-    {names.INJECT, names.TEMPLATES, names.STATUS, names.BOOTSTRAP, names.LEAF, names.ROOTS}
+    {names.INJECT, names.TEMPLATES, names.STATUS, names.BOOTSTRAP, names.LEAF, names.ROOTS, ANNOTATION}
 )
 """Annotations of Proa that are not settings."""

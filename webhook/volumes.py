@@ -1,10 +1,11 @@
 """The volumes of a sidecar: its identity, its bootstrap, and what discovery tells it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from proa import names
 from proa.json import Json
 from proa.mesh import FileDiscovery, MeshConfiguration, NoDiscovery
+from proa.rootsmap import BUNDLES_KEY, CRL_KEY, ROOTS_KEY, federates, map_name, mounts_map, revokes
 from proxy.bootstrap import PodFile
 
 
@@ -23,7 +24,7 @@ def volumes(configuration: MeshConfiguration, files: Iterable[PodFile]) -> dict[
     every: dict[str, Json] = {
         names.IDENTITY_VOLUME: {
             "name": names.IDENTITY_VOLUME,
-            "projected": {"sources": [_certificate(configuration), _trust_bundle()]},
+            "projected": {"sources": [_certificate(configuration), *_trust(configuration)]},
         },
         names.BOOTSTRAP_VOLUME: {
             "name": names.BOOTSTRAP_VOLUME,
@@ -46,6 +47,21 @@ def _certificate(configuration: MeshConfiguration) -> Json:
             "maxExpirationSeconds": configuration.certificate.lifetime_seconds,
         }
     }
+
+
+def _trust(configuration: MeshConfiguration) -> Iterator[Json]:
+    """In the volume of the certificate, so that all of it changes at once (docs/decisions/0020)."""
+    items: list[Json] = []
+    if mounts_map(configuration):
+        items.append({"key": ROOTS_KEY, "path": names.TRUST_BUNDLE})
+    else:
+        yield _trust_bundle()
+    if revokes(configuration):
+        items.append({"key": CRL_KEY, "path": names.CRL_FILE})
+    if federates(configuration):
+        items.append({"key": BUNDLES_KEY, "path": names.BUNDLES_FILE})
+    if items:
+        yield {"configMap": {"name": map_name(configuration), "items": items}}
 
 
 def _trust_bundle() -> Json:

@@ -7,9 +7,11 @@ from itertools import islice
 from typing import Any, Final
 
 from proa import names
+from proa.capture.interception import Interception
+from proa.containers import AccessLog, LogFormat, LogLevel, SidecarKind
 from proa.errors import Invalid, shown
-from proa.mesh import AccessLog, LogFormat, LogLevel, MeshConfiguration, SidecarKind, Vocabulary
-from webhook.interception import arguments, contradictions
+from proa.mesh import MeshConfiguration, Vocabulary
+from webhook.interception import arguments, contradictions, interception
 from webhook.istio import Translation, translation
 from webhook.kinds import Place
 from webhook.pod import Pod
@@ -20,6 +22,9 @@ _MOST_UNKNOWN: Final = 8
 """Warnings about unknown keys: the API server cuts what is more than 4096 characters in all."""
 _LONGEST_NAME: Final = 63
 """Of an annotation, behind its prefix (apimachinery, IsQualifiedName)."""
+_FLAGS: Final = {each.field: f"--{each.name}" for each in INTERCEPTING}
+_QUANTITIES: Final = {each.field: each.name for each in QUANTITIES}
+_NAMES: Final = (*(setting.name for setting in SETTINGS), names.INJECT.removeprefix(_OWN))
 _GRACE: Final = 30
 """Seconds, where a pod says nothing (core/v1 PodSpec)."""
 
@@ -50,6 +55,11 @@ class PodSettings:
     intercepts: bool = True
     intercepting: tuple[str, ...] = ()
 
+    @property
+    def interception(self) -> Interception | None:
+        """What `proa-init` makes of the pod; None where there is none."""
+        return interception(self.intercepting) if self.intercepts else None
+
 
 ORDINARY: Final = PodSettings()
 """Of a pod that asks for nothing."""
@@ -77,10 +87,10 @@ def wishes(pod: Pod, configuration: MeshConfiguration) -> Wishes:
         return _fitted(_NONE, pod, kind)
     problems: list[Invalid] = []
     values = _read(told, problems) | dict(_read_own(own, problems))
-    traffic = {f"--{each.name}": values.pop(each.field) for each in INTERCEPTING if each.field in values}
+    traffic = {flag: values.pop(field) for field, flag in _FLAGS.items() if field in values}
     problems.extend(contradictions(traffic, _places(own, told)))
     settings = PodSettings(
-        quantities=tuple((each.name, values.pop(each.field)) for each in QUANTITIES if each.field in values),
+        quantities=tuple((name, values.pop(field)) for field, name in _QUANTITIES.items() if field in values),
         intercepting=arguments(traffic),
         **values,
     )
@@ -136,9 +146,8 @@ def _overridden(own: Mapping[str, str], told: Translation) -> Iterator[str]:
 
 
 def _unknown(own: Mapping[str, str]) -> Iterator[str]:
-    known = [*(setting.name for setting in SETTINGS), names.INJECT.removeprefix(_OWN)]
     for key in islice((key for key in own if key not in BY_KEY), _MOST_UNKNOWN):
-        close = get_close_matches(key.removeprefix(_OWN)[:_LONGEST_NAME], known, n=1)
+        close = get_close_matches(key.removeprefix(_OWN)[:_LONGEST_NAME], _NAMES, n=1)
         meant = f": did you mean {_OWN}{close[0]}?" if close else ""
         yield f"the annotation {shown(key)} means nothing to this version of Proa{meant}"
 
