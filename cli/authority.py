@@ -7,6 +7,7 @@ from rich.table import Table
 
 from ca.examination import Finding, Roots
 from ca.overview import Holding, Overview
+from ca.revocation.overview import Standing
 
 _SHORT = 16
 """Characters of a fingerprint; `-o json` has all of it."""
@@ -22,6 +23,18 @@ def show_overview(found: Overview, out: Console) -> None:
     out.print(f"Rotation: [bold]{found.phase}[/]. {escape(found.told)}", soft_wrap=True)
     if found.wish:
         out.print(f"Asked for, and not looked at yet: {escape(found.wish)}", soft_wrap=True)
+    _show_problems(found.problems, out)
+
+
+def show_revocation(found: Standing, out: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("CRL of", "that issuer", "number", "lists", "holds until"):
+        table.add_column(heading)
+    for each in found.crls:
+        until = f"{each.next_update:%Y-%m-%d %H:%M}"
+        table.add_row(each.issuer[:_SHORT], each.role, str(each.number), str(each.revoked), until)
+    out.print(table)
+    out.print(f"Revoked: {', '.join(found.revoked) or 'none'}.", soft_wrap=True)
     _show_problems(found.problems, out)
 
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,23 +10,22 @@ import click
 
 from ca.examination import LARGEST, Bundle, Finding, Roots, bundle, examined
 from ca.inquiry import Given, NotGiven, outcome
-from ca.overview import advanced, check_abortable, check_startable, overview
-from ca.phases import LONGEST_SETTLING, Abort, Phase, Start, Wish, name_of
-from ca.rotation import SHORTEST_SETTLING
+from ca.overview import Overview, overview
+from ca.revocation.choice import is_serial, of_leaf, of_serial
+from ca.revocation.crl import Revoked
+from ca.revocation.overview import Standing, standing_of
+from ca.revocation.register import Register
 from ca.svid_bundle import spiffe_bundle
-from ca.writes import Found
-from cli.authority import show_findings, show_overview
+from cli.authority import show_findings, show_overview, show_revocation
 from cli.cluster import cluster_options, connected_run, output_option
 from cli.printing import console
+from cli.rotation import PATIENCE, found, rotate
+from cli.upstream import csr, install_chain
 from proa import names
 from proa.clock import system_clock
 from proa.errors import Invalid, shown
+from proa.rootsmap import revokes
 
-_SETTLE: Final = click.IntRange(int(SHORTEST_SETTLING.total_seconds()), int(LONGEST_SETTLING.total_seconds()))
-_SETTLE_HELP: Final = "How long pods have to learn the next root; as long as a certificate may live, unless given."
-_PATIENCE: Final = 30.0
-"""Seconds for the leader to take notice."""
-_RISK: Final = "A pod that does not have the other root yet, or a leaf that is alive, may fail in handshakes. Go on?"
 _IN_A_POD: Final = f"{names.IDENTITY_DIRECTORY}/{names.CREDENTIAL_BUNDLE}"
 
 
@@ -45,36 +43,16 @@ def status(ctx: click.Context, kubeconfig: Path | None, context: str | None, out
 
     Exits with 0 where all is well, 1 where something has to be mended, 2 where it cannot be said.
     """
-    found = overview(connected_run(kubeconfig, context, _found), system_clock())
+    found, revocation = connected_run(kubeconfig, context, _stands)
+    ok = found.sound and not (revocation and revocation.problems)
     if output == "json":
-        click.echo(json.dumps({"ok": found.sound, **asdict(found)}, indent=2, default=str))
+        told = {"revocation": asdict(revocation)} if revocation else {}
+        click.echo(json.dumps({"ok": ok, **asdict(found), **told}, indent=2, default=str))
     else:
         show_overview(found, console())
-    ctx.exit(0 if found.sound else 1)
-
-
-@ca.command()
-@click.option("--settle", type=_SETTLE, metavar="SECONDS", help=_SETTLE_HELP)
-@click.option("--advance", is_flag=True, help="End the wait that goes on; it keeps handshakes from failing.")
-@click.option("--abort", is_flag=True, help="Withdraw the next root; if it issues already, let the former one issue.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@cluster_options
-def rotate(kubeconfig: Path | None, context: str | None, settle: int | None, **flags: bool) -> None:
-    """Replace the root and its key, in phases that break no handshake.
-
-    Says what the leader made of it, and returns: `proa ca status` shows how it goes on. Exits with 0 where the leader
-    has taken it up, 2 where it cannot be done.
-    """
-    advance, abort = flags["advance"], flags["abort"]
-    if sum((advance, abort, settle is not None)) > 1:
-        raise click.UsageError("--settle, --advance and --abort exclude each other")
-    found = connected_run(kubeconfig, context, _found)
-    wanted = _wanted(found, settle, advance=advance, abort=abort)
-    if advance and not flags["yes"]:
-        click.confirm(_RISK, abort=True)
-    phase = connected_run(kubeconfig, context, lambda client: _wish(client, wanted, found.record.phase))
-    click.echo(f"The rotation is {name_of(phase)}.")
-    show_overview(overview(connected_run(kubeconfig, context, _found), system_clock()), console())
+        if revocation:
+            show_revocation(revocation, console())
+    ctx.exit(0 if ok else 1)
 
 
 @ca.command()
@@ -92,15 +70,43 @@ def inspect(ctx: click.Context, /, kubeconfig: Path | None, context: str | None,
     where nothing is wrong, 1 where something is, 2 where it cannot be said.
     """
     subject = given["subject"]
-    if subject == "-" or Path(subject).is_file() or subject.startswith((".", "/")):
+    if _is_file(subject):
         found, roots = bundle(_content(subject)), _given_roots(given["roots"])
     else:
-        before, slash, name = subject.removeprefix("pod/").rpartition("/")
-        place = (before if slash else given["namespace"], name)
-        found, roots = connected_run(kubeconfig, context, lambda client: _of_pod(client, *place))
+        place = _place(subject, given["namespace"])
+        found, roots = connected_run(kubeconfig, context, lambda client: _of_pod(client, *place, "inspect"))
     findings = examined(found, roots, system_clock())
     _print(findings, roots, output)
     ctx.exit(1 if any(each.problems for each in findings) else 0)
+
+
+@ca.command()
+@click.argument("subject", metavar="SERIAL|FILE|POD")
+@click.option("-n", "--namespace", default="default", show_default=True, help="The pod's namespace.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@cluster_options
+def revoke(kubeconfig: Path | None, context: str | None, subject: str, **given: Any) -> None:
+    """Put a leaf on the CRL, so that sidecars refuse it from then on.
+
+    SERIAL is as the authority's log and `inspect` show it; FILE is PEM or DER, - is standard input; of a POD (or
+    NAMESPACE/POD) it is the certificate that was issued last. Connections that stand go on, and the pod's next
+    certificate counts again: delete the pod. Exits with 0 once a CRL lists it, 2 where it cannot be done.
+    """
+    content = _content(subject) if _is_file(subject) else None
+    place = _place(subject, given["namespace"])
+
+    async def chosen(client: Any) -> Revoked:
+        stands, register = await found(client), await _register(client)
+        if content is None and is_serial(subject):
+            return of_serial(subject, stands.record.longest, system_clock())
+        taken = bundle(content) if content is not None else (await _of_pod(client, *place, "revoke"))[0]
+        return of_leaf(taken.certificates, register, system_clock())
+
+    revoked = connected_run(kubeconfig, context, chosen)
+    if not given["yes"]:
+        click.confirm(f"Revoke the certificate {revoked.serial:x}, for good?", abort=True)
+    connected_run(kubeconfig, context, lambda client: _revoke(client, revoked))
+    click.echo(f"{revoked.serial:x} is on the CRL. Pods have that when their kubelet brings it, within two minutes.")
 
 
 @ca.command("export-bundle")
@@ -110,10 +116,20 @@ def export_bundle(kubeconfig: Path | None, context: str | None, output: str) -> 
     """Print the roots that pods are given: as PEM, or as a SPIFFE bundle (a JWK set) for another trust domain."""
     from ca.certificates import pem  # noqa: PLC0415
 
-    roots = connected_run(kubeconfig, context, _found).published
+    roots = connected_run(kubeconfig, context, found).published
     if not roots:
         raise Invalid("the ClusterTrustBundle", "no root", "roots that the authority has published: `proa ca status`")
     click.echo(pem(*roots) if output == "pem" else json.dumps(spiffe_bundle(roots), indent=2), nl=output != "pem")
+
+
+def _is_file(subject: str) -> bool:
+    return subject == "-" or Path(subject).is_file() or subject.startswith((".", "/"))
+
+
+def _place(pod: str, namespace: str) -> tuple[str, str]:
+    """A pod's namespace and name."""
+    before, slash, name = pod.removeprefix("pod/").rpartition("/")
+    return before if slash else namespace, name
 
 
 def _content(file: str) -> bytes:
@@ -127,30 +143,28 @@ def _content(file: str) -> bytes:
         raise Invalid("FILE", shown(error.strerror or file), f"{file} to be readable") from error
 
 
-def _wanted(found: Found, settle: int | None, *, advance: bool, abort: bool) -> Wish:
-    """Raises Invalid for what the leader would decline."""
-    if advance:
-        return advanced(found.record.phase)
-    if abort:
-        check_abortable(found.record.phase)
-        return Abort()
-    check_startable(found)
-    return Start(timedelta(seconds=settle or 0))
+async def _stands(client: Any) -> tuple[Overview, Standing | None]:
+    from ca.standing import configured  # noqa: PLC0415 - as above
+
+    stands, now = await found(client), system_clock()
+    wanted = revokes(await configured(client))
+    told = standing_of(await _register(client), stands.material.issuer, now) if wanted else None
+    return overview(stands, now), told
 
 
-async def _found(client: Any) -> Found:
-    from ca.standing import standing  # noqa: PLC0415 - not imported for `inspect FILE`
+async def _register(client: Any) -> Register:
+    from ca.revocation.storage import stored_register  # noqa: PLC0415 - as above
 
-    return (await standing(client)).found
-
-
-async def _wish(client: Any, wanted: Wish, before: Phase) -> Phase:
-    from ca.wishing import wish  # noqa: PLC0415 - as above
-
-    return await wish(client, wanted, before, _PATIENCE)
+    return (await stored_register(client)).register
 
 
-async def _of_pod(client: Any, namespace: str, pod: str) -> tuple[Bundle, Roots]:
+async def _revoke(client: Any, revoked: Revoked) -> None:
+    from ca.revocation.revoking import revoke as put_on_the_list  # noqa: PLC0415 - as above
+
+    await put_on_the_list(client, revoked, PATIENCE)
+
+
+async def _of_pod(client: Any, namespace: str, pod: str, command: str) -> tuple[Bundle, Roots]:
     from ca.creation import published_now  # noqa: PLC0415 - as above
     from kube.resources import POD_CERTIFICATE_REQUESTS, PODS  # noqa: PLC0415 - as above
 
@@ -159,8 +173,9 @@ async def _of_pod(client: Any, namespace: str, pod: str) -> tuple[Bundle, Roots]
         case Given(chain):
             return bundle(chain.encode()), Roots(await published_now(client), "that the cluster publishes")
         case NotGiven(why):
-            ask = f"kubectl exec -n {namespace} {pod} -c {names.PROXY_CONTAINER} -- cat {_IN_A_POD} | proa ca inspect -"
-            raise Invalid(f"pod {namespace}/{pod}", why, f"one that was issued; ask the pod itself: {ask}")
+            read = f"kubectl exec -n {namespace} {pod} -c {names.PROXY_CONTAINER} -- cat {_IN_A_POD}"
+            allowed = f"one that was issued; ask the pod itself: {read} | proa ca {command} -"
+            raise Invalid(f"pod {namespace}/{pod}", why, allowed)
 
 
 def _given_roots(file: Any) -> Roots | None:
@@ -173,3 +188,8 @@ def _print(findings: tuple[Finding, ...], roots: Roots | None, output: str) -> N
         click.echo(json.dumps({**told, "certificates": [asdict(each) for each in findings]}, indent=2))
     else:
         show_findings(findings, roots, console())
+
+
+ca.add_command(rotate)
+ca.add_command(csr)
+ca.add_command(install_chain)

@@ -24,14 +24,21 @@ def output_option(command: _Command) -> _Command:
     )
 
 
+def place(pod: str, namespace: str) -> tuple[str, str]:
+    """The namespace and name of *pod*, which may be `NAMESPACE/POD` and as kubectl prints it, `pod/POD`."""
+    before, slash, name = pod.removeprefix("pod/").rpartition("/")
+    return (before, name) if slash else (namespace, name)
+
+
 def connected_run(kubeconfig: Path | None, context: str | None, work: Callable[[Any], Awaitable[T]]) -> T:
     """What *work* makes of a client of the cluster (kube.client.Client). Raises whatever it or the client raises."""
     import asyncio  # noqa: PLC0415 - `proa version` should not wait for any of it
 
     from kube.client import connected  # noqa: PLC0415 - as above
+    from kube.patience import Patient  # noqa: PLC0415 - as above
 
     async def connected_work() -> T:
-        async with connected(kubeconfig, context) as client:
+        async with connected(kubeconfig, context, Patient) as client:
             return await work(client)
 
     return asyncio.run(connected_work())

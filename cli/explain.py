@@ -3,23 +3,21 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import click
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.cluster import cluster_options, connected_run, output_option
-from cli.printing import console
+from cli.cluster import cluster_options, connected_run, output_option, place
+from cli.manifests import DEFAULTS, configuration, pod_or_file, refuse_both
+from cli.printing import console, table
 from installation.explanation import Answer, Asked, Edit, Explanation, Step, Verdict
 from installation.offline import Traced, traced
 from installation.tracing import traced_pod
 from proa import names
 from proa.capture.settings import SETTINGS
-from proa.mesh import MeshConfiguration
-from webhook.trial import tried_configuration
 
 _LONGEST: Final = 100
 """Characters of a value of the patch; `-o json` has all of it."""
@@ -27,15 +25,18 @@ _COLOURS: Final = {
     Answer.YES: "bold green",
     Answer.REFUSED: "bold red",
     Answer.NOT_REACHED: "dim",
+    Answer.NOT_CONFIGURED: "dim",
     Answer.NO: "default",
 }
+_TOGETHER: Final = {
+    Answer.NOT_CONFIGURED: "they ask what the mesh configuration does not set",
+    Answer.NOT_REACHED: "",
+}
+"""Answers that many rules have in common: these are counted."""
 
 
 @click.command()
-@click.argument("pod", required=False)
-@click.option("-n", "--namespace", default="default", show_default=True, help="The pod's namespace.")
-@click.option("-f", "--file", "stream", type=click.File("rb"), help="Manifests instead of a pod; - is stdin.")
-@click.option("--config", type=click.File("rb"), help="With -f: the mesh configuration, instead of the defaults.")
+@pod_or_file
 @cluster_options
 @output_option
 @click.pass_context
@@ -45,30 +46,20 @@ def explain(ctx: click.Context, /, kubeconfig: Path | None, context: str | None,
     Shows every rule of the decision and what came of it, the webhook entry that matches or what keeps the pod from
     each, and the patch. With -f no cluster is asked. Exits with 1 where a pod is refused, 2 where it cannot be said.
     """
-    if (options["pod"] is None) == (options["stream"] is None):
-        raise click.UsageError("give either a POD or -f FILE")
-    if options["config"] is not None and options["stream"] is None:
-        raise click.UsageError("--config goes with -f FILE: of a POD the cluster's own configuration is asked")
+    refuse_both(options)
     found: tuple[Traced, ...]
     if options["stream"] is None:
-        namespace, name = _place(options["pod"], options["namespace"])
+        namespace, name = place(options["pod"], options["namespace"])
         found = (connected_run(kubeconfig, context, lambda client: traced_pod(client, namespace, name)),)
     else:
-        found = traced(options["stream"].read(), _configuration(options["config"]))
+        found = traced(options["stream"].read(), configuration(options["config"]))
     if output == "json":
         click.echo(json.dumps([asdict(each) for each in found], indent=2))
     else:
         _show(found, console())
+        if options["stream"] is not None and options["config"] is None:
+            console().print(f"[dim]{DEFAULTS}[/]", soft_wrap=True)
     ctx.exit(1 if any(each.explanation.verdict is Verdict.REFUSED for each in found) else 0)
-
-
-def _place(pod: str, namespace: str) -> tuple[str, str]:
-    before, slash, name = pod.removeprefix("pod/").rpartition("/")
-    return (before, name) if slash else (namespace, name)
-
-
-def _configuration(file: BinaryIO | None) -> MeshConfiguration:
-    return MeshConfiguration() if file is None else tried_configuration(file.read())
 
 
 def _show(found: tuple[Traced, ...], out: Console) -> None:
@@ -82,12 +73,12 @@ def _show(found: tuple[Traced, ...], out: Console) -> None:
 
 
 def _show_explanation(told: Explanation, out: Console) -> None:
-    out.print(_rules(told))
-    out.print(_entries(told))
     for warning in told.warnings:
         out.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
     for each in told.interception:
         out.print(f"Interception: {escape(_meaning(each))}", soft_wrap=True)
+    out.print(_rules(told))
+    out.print(_entries(told))
     if told.edits:
         out.print(f"Patch: {len(told.edits)} operations; -o json shows them whole", soft_wrap=True)
         for edit in told.edits:
@@ -100,23 +91,27 @@ def _meaning(argument: str) -> str:
 
 
 def _rules(told: Explanation) -> Table:
-    rules = _table("Rules, in their order; the first that says yes decides", "", "rule", "what it says")
-    reached = [step for step in told.steps if step.answer is not Answer.NOT_REACHED]
-    for step in reached:
-        rules.add_row(f"[{_COLOURS[step.answer]}]{step.answer}[/]", step.code, _sentence(step))
-    if len(reached) < len(told.steps):
-        rules.add_row(f"[dim]{Answer.NOT_REACHED}[/]", f"{len(told.steps) - len(reached)} more", "")
+    rules = table("Rules, in their order; the first that says yes decides", "", "rule", "what it says")
+    for step in told.steps:
+        if step.answer not in _TOGETHER:
+            rules.add_row(f"[{_COLOURS[step.answer]}]{step.answer}[/]", step.code, _sentence(step))
+    for answer, why in _TOGETHER.items():
+        if count := sum(step.answer is answer for step in told.steps):
+            rules.add_row(f"[{_COLOURS[answer]}]{answer}[/]", f"{count} more", why)
     return rules
 
 
 def _entries(told: Explanation) -> Table:
-    entries = _table("Webhook entries that the API server compares the pod with", "", "entry", "")
-    others = [entry for entry in told.entries if f" {names.REVISION}" in entry.stopped]
-    for entry in told.entries:
-        if entry not in others:
-            entries.add_row(*_entry(entry))
+    entries = table("Webhook entries that the API server compares the pod with", "", "entry", "")
+    if matching := [entry for entry in told.entries if not entry.stopped]:
+        others, why = [entry for entry in told.entries if entry.stopped], "-o json says what keeps the pod from each"
+    else:
+        others = [entry for entry in told.entries if f" {names.REVISION}" in entry.stopped]
+        why = f"the namespace's {names.REVISION} chooses another revision"
+    for entry in matching or [entry for entry in told.entries if entry not in others]:
+        entries.add_row(*_entry(entry))
     if others:
-        entries.add_row("no", f"{len(others)} others", f"the namespace's {names.REVISION} chooses another revision")
+        entries.add_row("no", f"{len(others)} others", why)
     return entries
 
 
@@ -136,10 +131,3 @@ def _value(edit: Edit) -> str:
         return ""
     written = json.dumps(edit.value)
     return escape(f" {written}" if len(written) <= _LONGEST else f" {written[:_LONGEST]}…")
-
-
-def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_header=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table

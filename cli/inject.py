@@ -4,13 +4,11 @@ from typing import BinaryIO
 
 import click
 
-from cli.manifests import template_paths
+from cli.manifests import configuration, template_paths
 from proa.documents import as_json, as_yaml
-from proa.mesh import MeshConfiguration
 from webhook.decision import Inject, Leave
 from webhook.stream import Verdict, injected
 from webhook.templates import template_places
-from webhook.trial import tried_configuration
 
 
 @click.command()
@@ -25,8 +23,7 @@ def inject(stream: BinaryIO, config: BinaryIO | None, output: str, templates: tu
     comments apart. What is injected already is brought up to date: this command's own output stays as it is. What
     was decided, and why, goes to standard error, with what kubectl would warn of when the pod is created.
     """
-    configuration = MeshConfiguration() if config is None else tried_configuration(config.read())
-    result = injected(stream.read(), configuration, template_places(templates))
+    result = injected(stream.read(), configuration(config), template_places(templates))
     text = as_json(result.documents) if output == "json" else as_yaml(result.documents)
     for verdict in result.verdicts:
         click.echo(_line(verdict), err=True)

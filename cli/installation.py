@@ -1,7 +1,7 @@
 """What `proa install` and `proa upgrade` have in common: their options, their report. Shell."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -27,8 +27,8 @@ _SECONDS = 180
 _TIMEOUT = "Seconds to wait until it is ready; 0 does not wait."
 
 
-def installation_options(command: _Command) -> _Command:
-    """Those of both commands, each given to the command under the name of its field in `planning.Given`."""
+def choice_options(command: _Command) -> _Command:
+    """What is installed: each is given to the command under the name of its field in `planning.Given`."""
     options = (
         click.option("--revision", default="", help="A name, for a version beside others; none is the default one."),
         click.option("--image", help="Proa's image; its own name and version unless given."),
@@ -38,12 +38,23 @@ def installation_options(command: _Command) -> _Command:
         click.option("--set-config", type=click.File("rb"), metavar="FILE", help="The mesh configuration; - is stdin."),
         click.option("--certificates", type=click.Choice(["proa", "cert-manager"]), help="Who issues the webhook's."),
         click.option("--pod-security", type=click.Choice(["off", "baseline"]), help="Proa's policy for namespaces."),
+    )
+    return _with(command, options)
+
+
+def installation_options(command: _Command) -> _Command:
+    """Those of both commands: what is installed, and how."""
+    how = (
         click.option("--ignore", multiple=True, metavar="CODE", help="A check that is not to keep Proa out."),
         click.option("--force-conflicts", is_flag=True, help="Take over fields that another manager has set."),
         click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing."),
         click.option("--timeout", type=click.IntRange(min=0), default=_SECONDS, show_default=True, help=_TIMEOUT),
     )
-    for option in reversed((*options, output_option, cluster_options)):
+    return choice_options(_with(command, (*how, output_option, cluster_options)))
+
+
+def _with(command: _Command, options: Sequence[Callable[[_Command], _Command]]) -> _Command:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -68,8 +79,8 @@ def _asked(options: dict[str, Any]) -> Asked:
         if code not in known:
             raise Invalid("--ignore", shown(code), ", ".join(known))
     return Asked(
-        revision="" if options["revision"] == DEFAULT_REVISION else options["revision"],
-        given=_given(options),
+        revision=asked_revision(options),
+        given=asked_choices(options),
         ignored=frozenset(options["ignore"]),
         dry_run=options["dry_run"],
         force=options["force_conflicts"],
@@ -77,7 +88,13 @@ def _asked(options: dict[str, Any]) -> Asked:
     )
 
 
-def _given(options: dict[str, Any]) -> Given:
+def asked_revision(options: dict[str, Any]) -> str:
+    return "" if options["revision"] == DEFAULT_REVISION else str(options["revision"])
+
+
+def asked_choices(options: dict[str, Any]) -> Given:
+    """Raises ProaErrors for a mesh configuration that is none."""
+
     def chosen(name: str, kind: Callable[[str], Any]) -> Any:
         return None if options[name] is None else kind(options[name])
 

@@ -3,8 +3,10 @@
 import sys
 from collections.abc import Iterable
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from installation.changes import Change, Create, Difference, Keep, Remove, Step
 from installation.checks import Failed, NotMade, Passed, Row, Severity
@@ -21,6 +23,14 @@ def console(*, stderr: bool = False) -> Console:
         if stream.isatty()
         else Console(stderr=stderr, highlight=False, no_color=True, width=_PIPE_WIDTH)
     )
+
+
+def table(title: str, *headings: str) -> Table:
+    """Columns that fold; nobody reads the *headings*."""
+    found = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_header=False)
+    for heading in headings:
+        found.add_column(heading, overflow="fold")
+    return found
 
 
 def show_rows(rows: Iterable[Row], out: Console) -> None:

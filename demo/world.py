@@ -44,7 +44,8 @@ class World:
 
     def discover(self, workloads: Iterable[Workload]) -> None:
         """Tell every sidecar that these are the mesh's workloads."""
-        publish(self.discovery, subscription_files(resources(workloads, self.configuration.proxy.access_log)))
+        made = resources(workloads, self.configuration.proxy.access_log, self.configuration.own_domains)
+        publish(self.discovery, subscription_files(made))
 
 
 def demo_configuration() -> MeshConfiguration:

@@ -11,28 +11,33 @@ from proa.permissions import Permission
 _API: Final = "rbac.authorization.k8s.io"
 
 
-def service_account(metadata: Fields) -> Fields:
+def service_account(metadata: Fields, namespace: str = names.SYSTEM_NAMESPACE) -> Fields:
     """Pods that need its token ask for it themselves."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": inside(metadata),
+        "metadata": inside(metadata, namespace),
         "automountServiceAccountToken": False,
     }
 
 
-def granted(metadata: Fields, permissions: Iterable[Permission], account: str = "") -> Iterator[Fields]:
-    """What gives the ServiceAccount *account*, or that of *metadata*'s name, its *permissions*."""
+def granted(
+    metadata: Fields,
+    permissions: Iterable[Permission],
+    account: str = "",
+    namespace: str = names.SYSTEM_NAMESPACE,
+) -> Iterator[Fields]:
+    """What gives the ServiceAccount *account*, or that of *metadata*'s name, in *namespace* its *permissions*."""
     account = account or str(metadata["name"])
     asked = tuple(permissions)
     own = tuple(permission for permission in asked if permission.namespaced)
     wide = tuple(permission for permission in asked if not permission.namespaced)
     if own:
-        yield _role("Role", inside(metadata), own)
-        yield _binding("Role", inside(metadata), account)
+        yield _role("Role", inside(metadata, namespace), own)
+        yield _binding("Role", inside(metadata, namespace), account, namespace)
     if wide:
         yield _role("ClusterRole", metadata, wide)
-        yield _binding("ClusterRole", metadata, account)
+        yield _binding("ClusterRole", metadata, account, namespace)
 
 
 def offered(metadata: Fields, permissions: Iterable[Permission]) -> Fields:
@@ -60,13 +65,13 @@ def _rule(permission: Permission) -> Tree:
     return {**rule, "resourceNames": list(permission.names)} if permission.names else rule
 
 
-def _binding(kind: str, metadata: Fields, account: str) -> Fields:
+def _binding(kind: str, metadata: Fields, account: str, namespace: str) -> Fields:
     return {
         "apiVersion": f"{_API}/v1",
         "kind": f"{kind}Binding",
         "metadata": metadata,
         "roleRef": {"apiGroup": _API, "kind": kind, "name": metadata["name"]},
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": names.SYSTEM_NAMESPACE}],
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
     }
 
 

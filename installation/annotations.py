@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from proa import names
+from proa.protected import TRANSPARENCY
+from webhook.interception import HARMLESS
 from webhook.vocabulary import DRAIN_SECONDS, INTERCEPTING, OTHERS, QUANTITIES, SETTINGS, Setting
 
 _HEAD: Final = f"""\
@@ -31,12 +33,12 @@ what it has.
 | annotation | allowed | default | |
 |---|---|---|---|
 """
-_INTERCEPTING_HEAD: Final = """
+_INTERCEPTING_HEAD: Final = f"""
 ## What goes through the sidecar
 Each is the flag of that name of [`proa-init`](proa-init.md), read by the same rules: contradictions, such as a port
 that is included and excluded, refuse the pod. What is excluded passes by the sidecar as it would without one, in
 plaintext and past `peerTls: strict`; `proa explain` lists it. In a namespace of `injection.enforce` only those are
-allowed that let nothing pass by: `outbound-ports-anywhere`, `udp`, `quic`, `drop-invalid` and `log-rate`.
+allowed that let nothing pass by: {", ".join(f"`{flag[2:]}`" for flag in HARMLESS)}.
 For the whole mesh they are set by a template of `defaultTemplates`.
 
 | annotation | allowed | default | |
@@ -44,8 +46,32 @@ For the whole mesh they are set by a template of `defaultTemplates`.
 """
 _NOT_INTERCEPTING: Final = f"""
 The sidecar's own ports {names.READY_PORT} and {names.METRICS_PORT} are excluded beside whatever a pod excludes. There
-is no annotation for the other flags: the proxy's user, group and ports are those of its bootstrap, and for `--dns` and
-`--inbound-mode=tproxy` the sidecar has no listener yet.
+is no annotation for the other flags: the proxy's user, group and ports are those of its bootstrap.
+
+### The client's own address
+By default the app is called by its own sidecar and sees an address of its own pod as the client's. With
+`{names.PREFIX}/inbound-mode: tproxy` the sidecar speaks from the client's address, by mTLS as without; the kubelet's
+probes, which the sidecar answers, keep coming from the pod. What it takes:
+
+- Linux 5.17 or newer on the node. On an older one the sidecar is ready and no call reaches the app; a `proa-init`
+  that programs its pod warns of it in its log.
+- The capability {TRANSPARENCY} for `{names.PROXY_CONTAINER}`, which then runs as root with that alone, and with the
+  proxy's group. The Pod Security Standards `baseline` and `restricted` forbid it, in node mode, too, and so does
+  `{names.POD_SECURITY}: baseline`: the pod is refused, and a warning says why.
+- No template and no container of the pod's own that takes root or the capability from `{names.PROXY_CONTAINER}`.
+
+MARK and TABLE are of packets and routes in the pod's own network, for pods in which something else has these numbers.
+[Decision 0041](decisions/0041-clients-addresses-by-one-capability.md) says why, [packet-paths.md](packet-paths.md) how.
+
+### Questions for names
+With `{names.PREFIX}/dns: 10.96.0.10,fd96::a` what the app asks these servers, by UDP or TCP, goes through the sidecar,
+which hands it on as it is, whatever is asked for: by TCP to the server that was asked, by UDP to each of them in turn.
+So they should know the same, as the addresses of one Service do, and every pod should reach them all: one that it does
+not reach, such as one of a family that it does not have, is asked in its turn, too, and whoever asked waits. Questions
+to other servers pass as before. Metrics (`envoy_udp_downstream_sess_total`) count them. The flag's `all` and
+`resolv.conf` are not allowed here: the sidecar is told whom to ask before the pod has a resolv.conf. Nor are servers
+beside `{names.PREFIX}/virtual-interfaces`, or of a family that `{names.PREFIX}/ipv4` or `ipv6` does not capture
+([decision 0042](decisions/0042-questions-go-on-as-they-are.md)).
 """
 _ISTIO_HEAD: Final = """
 ## Istio's names
@@ -58,16 +84,13 @@ Proa's own wins, with a warning. Every other annotation of Istio's but `sidecar.
 """
 _DIFFERENCES: Final = {
     "sidecar.istio.io/nativeSidecar": "`true` is `native`, `false` is `regular`",
+    "sidecar.istio.io/interceptionMode": "`REDIRECT` and `TPROXY` by the same names; `NONE` for no interception",
     "sidecar.istio.io/proxyImage": "needs a registry or a path: a bare name is one of Istio's own images",
     "traffic.sidecar.istio.io/excludeInboundPorts": "counts beside a list of included ports, too",
     "traffic.sidecar.istio.io/includeOutboundPorts": "where all addresses are captured, warns that it adds nothing",
     "traffic.sidecar.istio.io/kubevirtInterfaces": "`istio.io/reroute-virtual-interfaces` says the same, and wins",
     "proxy.istio.io/config:concurrency": "0, all CPUs, is refused",
 }
-_ISTIO_FOOT: Final = """
-`sidecar.istio.io/interceptionMode` is `REDIRECT`, or `NONE` for no interception; `TPROXY` redirects, too, with a
-warning.
-"""
 _ALL_RESOURCES: Final = "one of the four replaces all default requests and limits, those of `proa-init` too"
 _FOOT: Final = f"""
 ## How a sidecar ends
@@ -91,7 +114,9 @@ Prometheus lists ports of init containers too; a scrape configuration that drops
 
 Annotations that say where to scrape the app, such as `prometheus.io/port`, stay as they are. With `peerTls: permissive`
 the app is scraped as before. With `peerTls: strict` a Prometheus outside the mesh is refused like every other client
-without a certificate: nothing is merged into the sidecar's metrics, and no port is opened for it.
+without a certificate, unless `proa.dev/exclude-inbound-ports` has the port of the app's metrics, which is then reached
+directly; in a namespace of `injection.enforce` nothing may be. Nothing is merged into the sidecar's metrics
+([decision 0013](decisions/0013-nothing-is-merged-into-the-sidecars-metrics.md)).
 
 ## kubectl
 `{names.DEFAULT_CONTAINER}` names the app's first container unless the pod names another, so that `kubectl logs`
@@ -116,7 +141,6 @@ def _document() -> Iterator[str]:
     yield _NOT_INTERCEPTING
     yield _ISTIO_HEAD
     yield from _istio(setting for setting in SETTINGS if setting.istio)
-    yield _ISTIO_FOOT
     yield _FOOT
 
 

@@ -12,8 +12,7 @@ from installation.progress import Wanted, outstanding, unproved
 from installation.reading import read_deployments, read_rehearsal
 from kube.client import Client
 from kube.failures import ApiRefused, Conflict, NotFound, Unreachable, worth_a_retry
-from kube.resources import MUTATING_WEBHOOKS, Object, key_of, resource_of
-from proa import names
+from kube.resources import MUTATING_WEBHOOKS, NAMESPACES, Object, key_of, resource_of
 from proa.errors import ProaError
 from proa.json import Json
 
@@ -21,7 +20,6 @@ MANAGER: Final = "proa"
 """The field manager of all that the command applies."""
 INTERVAL: Final = 1.0
 """Seconds between two looks at what is awaited."""
-SYSTEM_NAMESPACE: Final[Json] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.SYSTEM_NAMESPACE}}
 T = TypeVar("T")
 Look: TypeAlias = Callable[[], Awaitable[tuple[T, ...]]]
 """Tells what is still to come."""
@@ -57,8 +55,10 @@ class Interrupted(ProaError):
 
 async def planned(client: Client, wanted: Iterable[Json], surplus: Iterable[Json], *, force: bool) -> tuple[Step, ...]:
     """What `apply` would do, by a dry run on the API server. Raises NotApplicable with all that it would refuse."""
-    there = await _current(client, SYSTEM_NAMESPACE)
-    tries = (_tried(client, each, empty=there is None, force=force) for each in wanted)
+    asked = tuple(wanted)
+    made = [each for each in asked if resource_of(each) == NAMESPACES]
+    absent = {key_of(each).name for each in made if await _current(client, each) is None}
+    tries = (_tried(client, each, empty=key_of(each).namespace in absent, force=force) for each in asked)
     tried = await asyncio.gather(*tries)
     refused = tuple(dict.fromkeys(each for each in tried if isinstance(each, str)))
     if refused:

@@ -1,6 +1,6 @@
 """Makes the checks of a cluster and, where Proa is installed, of it. Shell: reads; the tables judge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from installation.checks import NotMade, Row, problems, rows
 from installation.options import DEFAULT_REVISION
@@ -48,7 +48,8 @@ def _cluster_report(cluster: Cluster, revision: str) -> Report:
 
 
 def _installation_report(installed: Installation) -> Report:
-    found = (*rows(PREFLIGHT, installed.cluster), *rows(POSTFLIGHT, installed))
+    cluster = replace(installed.cluster, programming=installed.programming)
+    found = (*rows(PREFLIGHT, cluster), *rows(POSTFLIGHT, installed))
     which = f", {named(installed.revision)}," if installed.revision else ""
     conclusion = _conclusion(found, f"Proa{which} works", f"Proa{which} has problems: see above.")
     return Report("installation", installed.revision, found, conclusion)

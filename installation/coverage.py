@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from installation.revised import asked
 from installation.survey import Namespace
 from installation.trees import member, text, texts
 from installation.workloads import Workload, workload
@@ -15,8 +16,9 @@ from proa import names
 from proa.errors import Invalid, shown
 from proa.json import Json
 from proa.mesh import MeshConfiguration
+from proa.namespaces import OPT_IN, OPT_OUT
 from webhook.customising import fingerprint
-from webhook.decision import OPT_IN, OPT_OUT, Inject, Leave, Subject, decision
+from webhook.decision import Inject, Leave, Subject, decision
 from webhook.decoding import converted
 from webhook.pod import Pod
 from webhook.status import recorded
@@ -116,15 +118,20 @@ def _concerned(found: Coverage) -> bool:
 
 
 def _covered(namespace: Namespace, pods: list[Json], revisions: Mapping[str, Revision]) -> Coverage:
-    name = namespace.labels.get(names.REVISION, "")
+    configurations = {name: each.configuration for name, each in revisions.items()}
+    name = asked(namespace.labels, {}, configurations)
     open_ = namespace.labels.get(names.ON_FAILURE) == "open"
     revision = revisions.get(name)
+
+    def of(pod: Json) -> Revision | None:
+        return revisions.get(asked(namespace.labels, texts(pod, "metadata", "labels"), configurations))
+
     return Coverage(
         namespace=namespace.name,
         wish=namespace.labels.get(names.INJECT, ""),
         revision=name,
         on_failure="open" if open_ else "closed",
-        pods=tuple(_pod(pod, namespace, revision) for pod in pods),
+        pods=tuple(_pod(pod, namespace, of(pod)) for pod in pods),
         faults=tuple(_faults(namespace, name, revision)),
     )
 

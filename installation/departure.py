@@ -8,7 +8,7 @@ from installation.trees import member, text, texts
 from installation.workloads import Workload, renewal, workload
 from proa import names
 from proa.json import Json
-from webhook.decision import OPT_IN
+from proa.namespaces import OPT_IN
 
 _ENDED = ("Succeeded", "Failed")
 
@@ -39,7 +39,7 @@ def clinging(namespaces: Iterable[Namespace], revision: str) -> tuple[str, ...]:
 
 def _clings(namespace: Namespace, revision: str) -> bool:
     # One that is being deleted gets no new pods.
-    if namespace.terminating or namespace.name == names.SYSTEM_NAMESPACE:
+    if namespace.terminating or namespace.name in (names.SYSTEM_NAMESPACE, names.NODE_NAMESPACE):
         return False
     if namespace.labels.get(names.REVISION, "") != revision:
         return False

@@ -1,7 +1,8 @@
-"""How far a Deployment has come, and what its pods are waiting for. Pure."""
+"""How far a Deployment or a DaemonSet has come, and what its pods are waiting for. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from installation.trees import listed, member, number, text, texts
 from proa.json import Json
@@ -10,7 +11,7 @@ from proa.json import Json
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """*updated* counts pods of the present template, *available* and *total* those of former ones, too, which go when
-    enough new ones are available. *waiting* says what keeps pods back.
+    enough new ones are available; a DaemonSet has one pod a node. *waiting* says what keeps pods back.
     """
 
     name: str
@@ -39,17 +40,24 @@ class Deployment:
         return f"{fresh} of {self.wanted} pods ready{beside}"
 
 
+_OF_REPLICAS: Final = ("updatedReplicas", "availableReplicas", "replicas")
+_OF_NODES: Final = ("updatedNumberScheduled", "numberAvailable", "currentNumberScheduled")
+"""The counts of apps/v1 DeploymentStatus and DaemonSetStatus."""
+
+
 def deployment(raw: Json, pods: list[Json]) -> Deployment:
-    """The state of the Deployment *raw*; of *pods*, those that its selector takes."""
+    """The state of the Deployment or DaemonSet *raw*; of *pods*, those that its selector takes."""
     status = member(raw, "status")
-    wanted = texts(raw, "spec", "selector", "matchLabels")
-    own = [pod for pod in pods if wanted.items() <= texts(pod, "metadata", "labels").items()]
+    selected = texts(raw, "spec", "selector", "matchLabels")
+    own = [pod for pod in pods if selected.items() <= texts(pod, "metadata", "labels").items()]
+    of_nodes = text(raw, "kind") == "DaemonSet"
+    updated, available, total = _OF_NODES if of_nodes else _OF_REPLICAS
     return Deployment(
         name=text(raw, "metadata", "name"),
-        wanted=number(raw, "spec", "replicas"),
-        updated=number(status, "updatedReplicas"),
-        available=number(status, "availableReplicas"),
-        total=number(status, "replicas"),
+        wanted=number(status, "desiredNumberScheduled") if of_nodes else number(raw, "spec", "replicas"),
+        updated=number(status, updated),
+        available=number(status, available),
+        total=number(status, total),
         observed=number(status, "observedGeneration") >= number(raw, "metadata", "generation"),
         version=texts(raw, "metadata", "labels").get("app.kubernetes.io/version", ""),
         waiting=tuple(dict.fromkeys(_reasons(own))),

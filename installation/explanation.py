@@ -11,22 +11,23 @@ from itertools import chain
 from typing import TypeAlias
 
 import msgspec
-from msgspec import UNSET
 
 from installation.selectors import unmet
 from installation.trees import listed, member, text, texts
 from proa import names
 from proa.errors import ProaError
 from proa.json import Json
+from proa.namespaces import ISTIO_INJECTION, ISTIO_REVISION
 from webhook.conditions import WORTH_ASKING
 from webhook.decision import RULES, Inject, Rule, Subject
 from webhook.entries import NAMESPACE_NAME, NOWHERE, entries
 from webhook.injection import injection
+from webhook.istio import is_istios
 from webhook.operations import Add, Operation, Remove
-from webhook.opting import ISTIO_INJECTION, ISTIO_REVISION
 from webhook.pod import ISTIO_INJECT
 from webhook.predicates import Predicate
 from webhook.sidecar import Sidecar
+from webhook.verdicts import parts
 
 _Conditions: TypeAlias = Mapping[tuple[str, str], Predicate]
 """By name and expression."""
@@ -38,6 +39,8 @@ class Answer(StrEnum):
     REFUSED = "refused"
     """What the rule looks at cannot be used."""
     NOT_REACHED = "not reached"
+    NOT_CONFIGURED = "not configured"
+    """It asks what this mesh configuration does not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ def explanation(subject: Subject, pod: Json, registrations: Iterable[Json], side
     steps = tuple(_steps(subject))
     asked = tuple(_entries(subject, texts(pod, "metadata", "labels"), registrations))
     if all(entry.stopped for entry in asked):
-        return Explanation(Verdict.NOT_ASKED, _unasked(steps, asked), steps, asked, ())
+        conclusion = _unasked(steps, asked, carrying=subject.pod.carries_sidecar)
+        return Explanation(Verdict.NOT_ASKED, conclusion, steps, asked, ())
     try:
         planned = injection(subject, sidecar, lambda: pod)
     except ProaError as refusal:
@@ -119,7 +123,7 @@ def unread(subject: Subject) -> tuple[str, ...]:
         return ()
     home = {key for key in (ISTIO_INJECTION, ISTIO_REVISION) if key in (subject.namespace_labels or {})}
     pod = {key for key in (ISTIO_INJECT, ISTIO_REVISION) if key in subject.pod.labels}
-    annotated = {ISTIO_INJECT} if subject.pod.annotations.istio_inject is not UNSET else set[str]()
+    annotated = {key for key in subject.pod.annotations.values if key == ISTIO_INJECT or is_istios(key)}
     found = ", ".join(sorted(home | pod | annotated))
     return (f"{found} is there and not read: the mesh configuration says vocabulary: proa",) if found else ()
 
@@ -132,12 +136,15 @@ def _edit(operation: Operation) -> Edit:
             return Edit("remove", path)
 
 
-def _unasked(steps: tuple[Step, ...], asked: tuple[Asked, ...]) -> str:
+def _unasked(steps: tuple[Step, ...], asked: tuple[Asked, ...], *, carrying: bool) -> str:
+    comes = (
+        "so the pod gets in as it is, with the sidecar that it carries" if carrying else "so the pod gets in as it is"
+    )
     if not asked:
-        return "the API server asks nobody, so the pod gets in as it is: no registration of Proa is installed"
+        return f"the API server asks nobody, {comes}: no registration of Proa is installed"
     decided = next((step for step in steps if step.answer is Answer.YES), None)
     because = f": {decided.sentence}" if decided and not _wants(decided) else ": no entry of a registration matches"
-    return f"the API server does not ask the webhook, so the pod gets in as it is{because}"
+    return f"the API server does not ask the webhook, {comes}{because}"
 
 
 def _wants(step: Step) -> bool:
@@ -149,10 +156,12 @@ def _steps(subject: Subject) -> Iterator[Step]:
     for rule in RULES:
         step = _asked(rule, subject) if reached else Step(rule.code, rule.sentence, Answer.NOT_REACHED)
         yield step
-        reached = reached and step.answer is Answer.NO
+        reached = reached and step.answer in (Answer.NO, Answer.NOT_CONFIGURED)
 
 
 def _asked(rule: Rule, subject: Subject) -> Step:
+    if rule.needs not in parts(subject.configuration):
+        return Step(rule.code, rule.sentence, Answer.NOT_CONFIGURED)
     try:
         applies = rule.applies(subject)
     except ProaError as refusal:

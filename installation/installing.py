@@ -1,22 +1,26 @@
 """Installs and upgrades: looks first, changes nothing where something is wrong, then applies and waits. Shell."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from installation import progress
 from installation.apply import Told, apply, planned, remove, wait_ready
 from installation.changes import Keep, Step, title
 from installation.checks import Failed, NotMade, Row, problems, rows
+from installation.configuration import mesh
 from installation.installed import Found
+from installation.options import Options
 from installation.planning import Given, needed, surplus
 from installation.postflight import ABOUT_OTHERS, POSTFLIGHT
 from installation.preflight import PREFLIGHT
 from installation.present import read_found, read_objects
-from installation.reading import read_cluster, read_installation
+from installation.reading import read_cluster, read_installation, read_programming
 from installation.rehearsal import stage
+from installation.state import own
 from kube.client import Client
 from proa.json import Json
+from proa.programming import Programming
 from proa.release import VERSION
 
 Planning: TypeAlias = Callable[[Found, str, Given], tuple[Json, ...]]
@@ -77,6 +81,7 @@ async def run(client: Client, planning: Planning, asked: Asked, told: Told) -> O
     """
     told("looking at the cluster")
     cluster = await read_cluster(client, needed(asked.revision, asked.given))
+    cluster = replace(cluster, programming=await _programming(client, asked))
     unfit = tuple(row for row in problems(rows(PREFLIGHT, cluster)) if row.code not in asked.ignored)
     if unfit:
         return Refused(unfit)
@@ -95,6 +100,13 @@ async def run(client: Client, planning: Planning, asked: Asked, told: Told) -> O
     return Applied(steps, waiting, await _afterwards(client, asked.revision))
 
 
+async def _programming(client: Client, asked: Asked) -> Programming:
+    """Of the mesh that is asked for, or else of the one that is there."""
+    if asked.given.mesh is None:
+        return await read_programming(client, asked.revision)
+    return mesh(asked.given.laid_on(Options(revision=asked.revision))).interception
+
+
 def changed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Those that change anything."""
     return tuple(each for each in steps if not isinstance(each, Keep))
@@ -102,6 +114,6 @@ def changed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 async def _afterwards(client: Client, revision: str) -> tuple[Row, ...]:
     cluster = await read_cluster(client)
-    report = rows(POSTFLIGHT, await read_installation(client, cluster, revision, VERSION))
-    own = (row for row in report if row.code not in ABOUT_OTHERS)
-    return tuple(row for row in own if isinstance(row.outcome, Failed | NotMade))
+    report = rows(POSTFLIGHT, own(await read_installation(client, cluster, revision, VERSION)))
+    concerning = (row for row in report if row.code not in ABOUT_OTHERS)
+    return tuple(row for row in concerning if isinstance(row.outcome, Failed | NotMade))

@@ -25,9 +25,9 @@ def own(options: Options, name: str, component: str) -> Fields:
     return {"name": name, "labels": {**_labels(name, component), names.REVISION: revision_label(options)}}
 
 
-def inside(metadata: Fields) -> Fields:
-    """*metadata* of an object in Proa's own namespace."""
-    return {"name": metadata["name"], "namespace": names.SYSTEM_NAMESPACE, "labels": metadata["labels"]}
+def inside(metadata: Fields, namespace: str = names.SYSTEM_NAMESPACE) -> Fields:
+    """*metadata* of an object in a namespace of Proa's own."""
+    return {"name": metadata["name"], "namespace": namespace, "labels": metadata["labels"]}
 
 
 def selecting(name: str) -> dict[str, str]:

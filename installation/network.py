@@ -11,6 +11,7 @@ API_SERVER_PORTS: Final = (443, 6443, 8443, 16443)
 """Where API servers listen, behind their Service: clouds, kubeadm and kind, minikube, MicroK8s."""
 DNS_PORT: Final = 53
 _FROM_ANYWHERE: Final = "From anywhere: neither the API server nor the kubelet is a pod that could be named."
+_TO_UPSTREAM: Final = "Vault, which may be outside the cluster."
 _TO_API_SERVER: Final = "The API server, whose address no selector can name."
 
 
@@ -33,14 +34,18 @@ def webhook_policy(metadata: Fields) -> Fields:
     )
 
 
-def authority_policy(metadata: Fields, serving: Iterable[int]) -> Fields:
-    """*serving* are the ports that pods call."""
+def authority_policy(metadata: Fields, serving: Iterable[int], upstream: Iterable[int]) -> Fields:
+    """*serving* are the ports that pods call, *upstream* those of who signs its issuers."""
     ports = _tcp(names.HEALTH_PORT, *serving)
     return _policy(
         metadata,
         {"matchLabels": selecting(str(metadata["name"]))},
-        {"ingress": [Noted(_FROM_ANYWHERE, {"ports": ports})], "egress": _everybodys()},
+        {"ingress": [Noted(_FROM_ANYWHERE, {"ports": ports})], "egress": [*_everybodys(), *_to_upstream(upstream)]},
     )
+
+
+def _to_upstream(ports: Iterable[int]) -> list[Tree]:
+    return [Noted(_TO_UPSTREAM, {"ports": _tcp(port)}) for port in ports]
 
 
 def _policy(metadata: Fields, selector: Tree, allowed: Fields) -> Fields:

@@ -8,12 +8,14 @@ from installation import network
 from installation.access import granted, service_account, viewing
 from installation.authority import authority, rights, services, serving
 from installation.certmanager import issued
-from installation.configuration import configuration, mesh_document
+from installation.configuration import configuration, mesh, mesh_document
 from installation.metadata import shared
+from installation.node import agent
 from installation.noted import Fields, plain
 from installation.options import Options, PodSecurity, Profile, Scope
 from installation.pods import PRIORITY, deployment, disruption_budget, priority_class
 from installation.podsecurity import policies
+from installation.upstream import additions
 from installation.webhooks import registered, service, webhook
 from proa import names
 from proa.json import Json
@@ -46,9 +48,11 @@ def _shared(options: Options) -> Iterator[Fields]:
     yield viewing()
     if options.pod_security is PodSecurity.BASELINE:
         yield from policies(options)
+    yield from agent(options)
     yield service_account(process.metadata)
     yield from rights(options)
-    yield network.authority_policy(process.metadata, serving(options).values())
+    upstream = additions(mesh(options).authority.upstream)
+    yield network.authority_policy(process.metadata, serving(options).values(), upstream.ports)
     if options.profile is not Profile.MINIMAL:
         yield disruption_budget(process)
     yield from services(options)

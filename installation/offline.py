@@ -12,9 +12,9 @@ from proa.documents import plain, read
 from proa.errors import Problems
 from proa.json import Json
 from proa.mesh import MeshConfiguration, Vocabulary
-from webhook.decision import OPT_IN, Subject
+from proa.namespaces import ISTIO_INJECTION, ISTIO_REVISION, OPT_IN
+from webhook.decision import Subject
 from webhook.decoding import converted
-from webhook.opting import ISTIO_INJECTION, ISTIO_REVISION
 from webhook.pod import Pod
 from webhook.registration import Revision, registration
 from webhook.sidecar import Sidecar, sidecar

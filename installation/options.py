@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Final
 
 from proa import names
+from proa.containers import IMAGE_PATTERN
 from proa.errors import Invalid, Problems, shown
 from proa.json import Json
-from proa.mesh import IMAGE_PATTERN, MeshConfiguration
+from proa.mesh import MeshConfiguration
 from proa.sections import section
 from webhook.registration import Revision, Trust
 

@@ -11,7 +11,7 @@ from installation.objects import objects
 from installation.options import DEFAULT_REVISION, Options, PodSecurity, Profile, PullPolicy, Scope
 from installation.rights import INSTALLING, Right, rights
 from installation.trees import text, texts
-from kube.resources import resource_of
+from kube.resources import key_of, resource_of
 from proa import names
 from proa.documents import plain, read
 from proa.errors import Invalid, shown
@@ -87,7 +87,7 @@ def needed(revision: str, given: Given) -> tuple[Right, ...]:
     Raises Refused for what cannot be asked for.
     """
     asked = objects(given.laid_on(Options(revision=revision)))
-    looked = (Right("list", each, names.SYSTEM_NAMESPACE if each.namespaced else "") for each in KINDS)
+    looked = (Right("list", each, namespace) for each, namespace in PLACES)
     return tuple(dict.fromkeys((*rights(asked, INSTALLING), *looked)))
 
 
@@ -135,7 +135,7 @@ def _is_proas(raw: Json) -> bool:
         return False
     name = text(raw, "metadata", "name")
     if text(raw, "kind") == "Namespace":
-        return name == names.SYSTEM_NAMESPACE
+        return name in (names.SYSTEM_NAMESPACE, names.NODE_NAMESPACE)
     return name.partition("-")[0] == PRODUCT
 
 
@@ -143,9 +143,17 @@ def _label(raw: Json) -> str | None:
     return texts(raw, "metadata", "labels").get(names.REVISION)
 
 
-_RICHEST: Final = Options(trust=Trust.CERT_MANAGER, pod_security=PodSecurity.BASELINE)
-KINDS: Final = tuple(dict.fromkeys(map(resource_of, objects(_RICHEST))))
+_RICHEST: Final = objects(
+    Options(
+        trust=Trust.CERT_MANAGER,
+        pod_security=PodSecurity.BASELINE,
+        mesh={"interception": {"programmedBy": "node"}},
+    )
+)
+KINDS: Final = tuple(dict.fromkeys(map(resource_of, _RICHEST)))
 """Every kind that an installation may have, in the order in which they are applied."""
+PLACES: Final = tuple(dict.fromkeys((resource_of(each), key_of(each).namespace) for each in _RICHEST))
+"""Where they are: with the namespace, "" where a kind has none."""
 
 
 def mesh_document(document: bytes) -> Mapping[str, Json]:

@@ -16,7 +16,8 @@ USER: Final = 65532
 """The Dockerfile's; stated again, as the kubelet cannot tell a name from root."""
 GRACE_SECONDS: Final = 30
 """Above the 20 seconds that `proa.running` gives its services."""
-_HEALTH: Final = "health"
+HEALTH: Final = "health"
+"""The name of the port for health and metrics."""
 _MEASURED: Final = (
     "Measured (benchmarks/cluster.py): idle 52 MiB and 4m; at 50 pods a second the webhook 52 MiB and 50m,"
     " the authority 60 MiB and 265m."
@@ -160,8 +161,8 @@ def _container(process: Process, options: Options) -> Fields:
             _from_field("POD_NAMESPACE", "metadata.namespace"),
             *process.environment,
         ],
-        "ports": [{"name": _HEALTH, "containerPort": names.HEALTH_PORT, "protocol": "TCP"}, *process.ports],
-        **_probes(),
+        "ports": [{"name": HEALTH, "containerPort": names.HEALTH_PORT, "protocol": "TCP"}, *process.ports],
+        **probes(),
         "resources": {
             "requests": Noted(_MEASURED, {"cpu": "50m", "memory": "96Mi"}),
             "limits": Noted("None of CPU: a throttled webhook is a slow API server.", {"memory": "256Mi"}),
@@ -175,7 +176,8 @@ def _container(process: Process, options: Options) -> Fields:
     }
 
 
-def _probes() -> Fields:
+def probes() -> Fields:
+    """Of every process of Proa, at its port for health."""
     return {
         "startupProbe": _probe("/healthz", periodSeconds=1, failureThreshold=60),
         "readinessProbe": _probe("/readyz", periodSeconds=2, failureThreshold=2, timeoutSeconds=2),
@@ -184,7 +186,7 @@ def _probes() -> Fields:
 
 
 def _probe(path: str, **timing: int) -> Fields:
-    return {"httpGet": {"path": path, "port": _HEALTH}, **timing}
+    return {"httpGet": {"path": path, "port": HEALTH}, **timing}
 
 
 def _from_field(name: str, path: str) -> Fields:

@@ -120,7 +120,8 @@ def _ours(image: str) -> str:
         (
             f"c.name == '{names.INIT_CONTAINER}'",
             f"c.image.matches('^{any_dot(repository(image))}{_VERSION}$')",
-            f"c.?command.orValue([]) == ['{names.INIT_CONTAINER}']",
+            # Its arguments stand behind it, too, in a pod with probes: they are all that `proa-init` is told.
+            f"c.?command[?0].orValue('') == '{names.INIT_CONTAINER}'",
             "c.?env.orValue([]).size() == 0",
             "c.?envFrom.orValue([]).size() == 0",
             "!has(c.lifecycle)",

@@ -11,6 +11,7 @@ from installation.survey import Entry, Namespace, Unread, entries, known
 from proa import names
 from proa.json import Json
 from proa.mesh import MeshConfiguration
+from proa.programming import ByNode
 from webhook.registration import Revision, registration
 
 
@@ -74,6 +75,12 @@ def _outdated(survey: Installation) -> Iterator[str]:
 
 def _asks(entry: Entry) -> Json:
     return [entry.namespace_selector, entry.object_selector, [list(each) for each in entry.conditions], entry.path]
+
+
+def _unmanned(survey: Installation) -> Iterator[str]:
+    present = {each.name for each in known(survey.deployments)}
+    if isinstance(survey.programming, ByNode) and names.NODE_AGENT not in present:
+        yield f"DaemonSet {names.NODE_NAMESPACE}/{names.NODE_AGENT} is missing"
 
 
 def _orphaned(survey: Installation) -> Iterator[str]:
@@ -157,6 +164,17 @@ POSTFLIGHT: Final = (
         "correct the fields named: kubectl -n proa-system edit configmap, or proa upgrade --set-config FILE",
         _bad_configuration,
         lambda survey: (survey.configuration,),
+    ),
+    Check(
+        "node_agent_missing",
+        "where nodes program pods, their agent is there",
+        Severity.PROBLEM,
+        "The mesh configuration says interception.programmedBy: node, and nobody programs: proa-init holds every pod of"
+        " the mesh that starts.",
+        "proa upgrade, or with kustomize the component node (docs/node-mode.md); a revision's agent is the one that all"
+        " share, so the default revision's configuration has to ask for it",
+        _unmanned,
+        lambda survey: (survey.configuration, survey.deployments),
     ),
     Check(
         "trust_bundle_missing",

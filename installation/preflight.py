@@ -10,7 +10,8 @@ from installation.survey import Cluster, Namespace, Release, forbids_sidecars, k
 from kube.resources import CERT_MANAGERS, Resource
 from proa import names
 from proa.errors import shown
-from webhook.decision import OPT_IN, OPT_OUT
+from proa.namespaces import OPT_IN, OPT_OUT
+from proa.programming import ByPod
 from webhook.podsecurity import ENFORCED
 
 LEAST_KUBERNETES: Final = Release(1, 37)
@@ -75,7 +76,7 @@ def _terminating(survey: Cluster) -> Iterator[str]:
 
 def _pod_security(survey: Cluster) -> Iterator[str]:
     for each in opted_in(known(survey.namespaces)):
-        if forbids_sidecars(each):
+        if forbids_sidecars(each) and isinstance(survey.programming, ByPod):
             yield f"namespace {each.name} enforces {each.labels[ENFORCED]}"
 
 
@@ -166,7 +167,8 @@ PREFLIGHT: Final = (
         f"every Linux node's kubelet is {LEAST_KUBERNETES} or newer",
         Severity.PROBLEM,
         "An older kubelet cannot project a pod certificate: injected pods stay in ContainerCreating there.",
-        "upgrade the node, or keep injected pods off it",
+        "upgrade the node; or keep injected pods off it (a taint, or nodeSelector), and go on with --ignore"
+        " kubelet_too_old",
         _kubelets,
         lambda survey: (survey.nodes,),
     ),
@@ -194,11 +196,11 @@ PREFLIGHT: Final = (
         "pod_security_forbids_injection",
         "no opted-in namespace enforces a Pod Security Standard that forbids proa-init",
         Severity.PROBLEM,
-        "proa-init adds the capability NET_ADMIN, which baseline and restricted forbid: the API server refuses every"
-        " injected pod of the namespace.",
-        f"kubectl label namespace NAME --overwrite {ENFORCED}=privileged {names.POD_SECURITY}=baseline, and install"
-        " with --pod-security baseline, which holds the namespace to the rest of that standard; or take"
-        f" {names.INJECT} off it",
+        "Where pods program themselves, proa-init adds the capability NET_ADMIN, which baseline and restricted forbid:"
+        " the API server refuses every injected pod of the namespace.",
+        "have the nodes program pods (interception.programmedBy: node, docs/node-mode.md); or kubectl label namespace"
+        f" NAME --overwrite {ENFORCED}=privileged {names.POD_SECURITY}=baseline, and install with --pod-security"
+        f" baseline, which holds the namespace to the rest of that standard; or take {names.INJECT} off it",
         _pod_security,
         lambda survey: (survey.namespaces,),
     ),

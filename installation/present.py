@@ -1,10 +1,11 @@
 """Reads what of Proa is in a cluster. Shell: what it means is `installed`'s and `planning`'s."""
 
 import asyncio
+from typing import Final
 
 from installation.installed import Found, found
 from installation.metadata import OURS
-from installation.planning import KINDS
+from installation.planning import PLACES
 from installation.state import registered
 from installation.survey import entries
 from installation.trees import text, texts
@@ -25,6 +26,8 @@ from kube.resources import (
 from proa import names
 from proa.json import Json
 
+_OWN: Final = (names.SYSTEM_NAMESPACE, names.NODE_NAMESPACE)
+
 
 async def read_found(client: Client) -> Found:
     """What tells how Proa is installed. Raises ApiRefused where a kind may not be read, and Unreachable."""
@@ -36,7 +39,7 @@ async def read_found(client: Client) -> Found:
 
 async def read_objects(client: Client) -> tuple[Json, ...]:
     """Every object of every revision, by the label that all carry."""
-    kinds = await asyncio.gather(*(_listed(client, each) for each in KINDS))
+    kinds = await asyncio.gather(*(_listed(client, each, namespace=namespace) for each, namespace in PLACES))
     return tuple(item for items in kinds for item in items)
 
 
@@ -59,17 +62,18 @@ async def read_labelled(client: Client) -> tuple[str, ...]:
     """The namespaces, but Proa's own, that carry a label of Proa's."""
     spaces = await client.list(NAMESPACES)
     carrying = (each for each in spaces if any(k.startswith(f"{names.PREFIX}/") for k in _labels(each)))
-    return tuple(name for each in carrying if (name := text(each, "metadata", "name")) != names.SYSTEM_NAMESPACE)
+    return tuple(name for each in carrying if (name := text(each, "metadata", "name")) not in _OWN)
 
 
 def _labels(raw: Json) -> dict[str, str]:
     return texts(raw, "metadata", "labels")
 
 
-async def _listed(client: Client, resource: Resource, selectors: Selectors = OURS) -> tuple[Object, ...]:
-    namespace = names.SYSTEM_NAMESPACE if resource.namespaced else None
+async def _listed(
+    client: Client, resource: Resource, selectors: Selectors = OURS, namespace: str = names.SYSTEM_NAMESPACE
+) -> tuple[Object, ...]:
     try:
-        return await client.list(resource, namespace, selectors)
+        return await client.list(resource, namespace if resource.namespaced else None, selectors)
     except NotFound:
         # A kind that this API server does not have: cert-manager's, or one that is younger than it.
         return ()

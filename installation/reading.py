@@ -18,6 +18,7 @@ from kube.resources import (
     CERT_MANAGERS,
     CLUSTER_TRUST_BUNDLES,
     CONFIG_MAPS,
+    DAEMON_SETS,
     DEPLOYMENTS,
     MUTATING_WEBHOOKS,
     NAMESPACES,
@@ -29,6 +30,8 @@ from kube.resources import (
 from proa import names
 from proa.errors import Invalid, Refused
 from proa.json import Json
+from proa.mesh import MeshConfiguration
+from proa.programming import ByPod, Programming
 from webhook.trial import tried_configuration
 
 _NEEDED: Final = (POD_CERTIFICATE_REQUESTS, CLUSTER_TRUST_BUNDLES)
@@ -67,10 +70,13 @@ async def read_installation(client: Client, cluster: Cluster, revision: str, ver
 
 async def read_deployments(client: Client) -> tuple[Deployment, ...]:
     """Proa's own, with what their pods wait for."""
-    found, pods = await asyncio.gather(
-        client.list(DEPLOYMENTS, names.SYSTEM_NAMESPACE, OURS), client.list(PODS, names.SYSTEM_NAMESPACE, OURS)
+    deployments, agents, pods, on_nodes = await asyncio.gather(
+        client.list(DEPLOYMENTS, names.SYSTEM_NAMESPACE, OURS),
+        client.list(DAEMON_SETS, names.NODE_NAMESPACE, OURS),
+        client.list(PODS, names.SYSTEM_NAMESPACE, OURS),
+        client.list(PODS, names.NODE_NAMESPACE, OURS),
     )
-    return tuple(deployment(each, list(pods)) for each in found)
+    return tuple(deployment(each, [*pods, *on_nodes]) for each in (*deployments, *agents))
 
 
 async def read_configuration(client: Client, revision: str) -> Configured:
@@ -109,6 +115,15 @@ async def read_denied(client: Client, needed: Iterable[Right]) -> tuple[Right, .
 
 async def _listed(client: Client, resource: Resource, projection: Callable[[Json], T]) -> tuple[T, ...]:
     return tuple(map(projection, await client.list(resource)))
+
+
+async def read_programming(client: Client, revision: str) -> Programming:
+    """Who programs pods by the configuration of *revision*; pods themselves, where that does not tell."""
+    try:
+        found = await read_configuration(client, revision)
+    except ApiRefused:
+        return ByPod()
+    return found.interception if isinstance(found, MeshConfiguration) else ByPod()
 
 
 async def _bundles(client: Client) -> tuple[str, ...]:

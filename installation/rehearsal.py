@@ -8,7 +8,7 @@ from installation.survey import Namespace, Part, Unread, forbids_sidecars
 from installation.trees import listed, text, texts
 from proa import names
 from proa.json import Json
-from webhook.decision import OPT_IN
+from proa.namespaces import OPT_IN
 from webhook.registration import NEVER_MATCHED
 
 _FIRST_CHOICE: Final = "default"

@@ -2,109 +2,20 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
-from installation.offline import traced
+from installation.puzzles import PUZZLES
 from webhook.decision import RULES, Inject
 from webhook.injection import ALREADY_INJECTED, INJECTED_AGAIN
-from webhook.trial import tried_configuration
-
-
-@dataclass(frozen=True, slots=True)
-class Puzzle:
-    """A pod at which one wonders: *stream* is YAML, *configuration* a mesh.yaml, empty for the defaults."""
-
-    question: str
-    stream: str
-    configuration: str = ""
-
-    @property
-    def answer(self) -> Iterator[str]:
-        """The lines of `proa explain -f` but for its tables."""
-        for each in traced(self.stream, tried_configuration(self.configuration)):
-            yield f"{each.title}: {each.explanation.conclusion}"
-            yield from (f"note: {note}" for note in each.notes)
-            yield from (f"Warning: {warning}" for warning in each.explanation.warnings)
-
-
-def _namespace(name: str, labels: str = "") -> str:
-    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n"
-
-
-def _pod(namespace: str, metadata: str = "", spec: str = "") -> str:
-    return (
-        f"apiVersion: v1\nkind: Pod\nmetadata: {{name: web, namespace: {namespace}{metadata}}}\n"
-        f"spec: {{containers: [{{name: app}}]{spec}}}\n"
-    )
-
-
-_ASKING: Final = ', labels: {proa.dev/inject: "true"}'
-_ENABLED: Final = "proa.dev/inject: enabled"
-_JOB: Final = (
-    "apiVersion: batch/v1\nkind: Job\nmetadata: {name: report, namespace: shop}\n"
-    "spec: {template: {spec: {containers: [{name: app}], restartPolicy: Never}}}\n"
-)
-PUZZLES: Final = (
-    Puzzle(
-        "The label asks, the annotation does not",
-        f"{_namespace('shop')}---\n"
-        + _pod("shop", ", labels: {proa.dev/inject: enabled}, annotations: {proa.dev/inject: disabled}"),
-    ),
-    Puzzle("`yes` is not a value", f"{_namespace('shop')}---\n" + _pod("shop", ', labels: {proa.dev/inject: "yes"}')),
-    Puzzle(
-        "`yes`, where unusable values only warn",
-        f"{_namespace('shop', _ENABLED)}---\n" + _pod("shop", ', annotations: {proa.dev/inject: "yes"}'),
-        "injection: {unusable: warn}",
-    ),
-    Puzzle(
-        "It asks, and uses the node's network",
-        f"{_namespace('shop')}---\n{_pod('shop', _ASKING, ', hostNetwork: true')}",
-    ),
-    Puzzle("It runs on Windows", f"{_namespace('shop', _ENABLED)}---\n{_pod('shop', '', ', os: {name: windows}')}"),
-    Puzzle("It stands in Proa's own namespace", _pod("proa-system", _ASKING)),
-    Puzzle(
-        "A Job's pod, where Jobs are opted out",
-        f"{_namespace('shop', _ENABLED)}---\n{_JOB}",
-        "injection: {owners: {Job: disabled}}",
-    ),
-    Puzzle(
-        "Istio's label, which is not read",
-        f"{_namespace('shop', 'istio-injection: enabled')}---\n{_pod('shop')}",
-    ),
-    Puzzle(
-        "Istio's label, which is read",
-        f"{_namespace('shop', 'istio-injection: enabled')}---\n{_pod('shop')}",
-        "vocabulary: istio",
-    ),
-    Puzzle(
-        "Istio's annotation asks, and nothing else",
-        f"{_namespace('shop')}---\n" + _pod("shop", ', annotations: {sidecar.istio.io/inject: "true"}'),
-        "vocabulary: istio",
-    ),
-    Puzzle(
-        "The namespace is restricted",
-        f"{_namespace('shop', f'{_ENABLED}, pod-security.kubernetes.io/enforce: restricted')}---\n{_pod('shop')}",
-    ),
-    Puzzle(
-        "It opts out, and its namespace is enforced",
-        f"{_namespace('pay', _ENABLED)}---\n{_pod('pay', ', labels: {proa.dev/inject: disabled}')}",
-        "injection: {enforce: [pay]}",
-    ),
-    Puzzle(
-        "A selector says never, the namespace says yes",
-        f"{_namespace('shop', _ENABLED)}---\n{_pod('shop', ', labels: {app: legacy}')}",
-        "injection: {never: {pods: {matchLabels: {app: legacy}}}}",
-    ),
-)
 
 _HEAD: Final = """# Who is injected, and why
 
 <!-- Made by `python -m installation.rulebook`: change that, not this file. -->
 
 One ordered list of rules decides; the first that applies is the reason, whose code stands in the audit annotation
-`reason`, in the metric `proa_injection_total{decision,reason}` and in the log, and never changes. `proa explain -n NS
-POD` asks the same rules about a pod of the cluster, `proa explain -f FILE` about manifests.
+`reason` (`reason-again`, where the API server asks about a pod that has its sidecar), in the metric
+`proa_injection_total{decision,reason}` and in the log, and never changes. `proa explain -n NS POD` asks the same rules
+about a pod of the cluster, `proa explain -f FILE` about manifests.
 
 ## The rules, in their order
 """
@@ -128,8 +39,8 @@ one, which would take everything, is refused. `owners` are kinds of a pod's cont
 
 The API server asks about a pod only what the registration says, and that is made of `injection` and `vocabulary`
 ([decision 0010](decisions/0010-the-registration-is-made-of-the-configuration.md)). Change them with `proa upgrade
---set-config FILE`; whoever edits the ConfigMap alone is told by `proa check` (`registration_outdated`). The Helm
-chart does not make such registrations, and refuses these two settings.
+--set-config FILE`, or apply what `proa render --set-config FILE` prints; whoever edits the ConfigMap alone is told by
+`proa check` (`registration_outdated`). The Helm chart does not make such registrations, and refuses these two settings.
 
 ## Istio's names
 With `vocabulary: istio` these mean what they mean there, and Proa's own names still work and win over the same kind
@@ -155,10 +66,15 @@ Revisions that live side by side should share the vocabulary: one that reads Ist
 both claim a namespace under `policy: enabled`.
 
 ## Pod Security
-`proa-init` adds NET_ADMIN and runs as root: `baseline` forbids the first, `restricted` both. A pod that is injected
-into a namespace that enforces either is refused after the injection, and a warning says which standard and which
-field, and what to do: `pod-security.kubernetes.io/enforce=privileged` with `proa.dev/pod-security=baseline`, whose
-policy holds the namespace to everything else (`proa install --pod-security baseline`).
+Where nodes program pods ([node-mode.md](node-mode.md)), an injected pod meets `restricted` as far as it met it before.
+Where pods do it themselves, `proa-init` adds NET_ADMIN and runs as root: `baseline` forbids the first, `restricted`
+both. A pod that is injected into a namespace that enforces either is refused after the injection, and a warning says
+which standard and which field, and what to do: node mode, or `pod-security.kubernetes.io/enforce=privileged` with
+`proa.dev/pod-security=baseline`, whose policy holds the namespace to everything else
+(`proa install --pod-security baseline`).
+
+The sidecar of a pod with `proa.dev/inbound-mode: tproxy` adds NET_RAW and runs as root, whoever programs the pod: both
+standards and that policy refuse it, with a warning of the same kind ([annotations.md](annotations.md)).
 
 ## Puzzling pods
 What `proa explain -f` says, without its tables:

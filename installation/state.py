@@ -1,13 +1,14 @@
 """What is installed as one revision, as values that checks can look at. Pure."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from installation.deployments import Deployment
 from installation.rehearsal import Rehearsal
-from installation.survey import Cluster, Entry, Part, known
+from installation.survey import Cluster, Entry, Part, Unread, known
 from proa import names
 from proa.mesh import MeshConfiguration
+from proa.programming import ByPod, Programming
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class BadConfiguration:
 
 
 Configured: TypeAlias = MeshConfiguration | NoConfiguration | BadConfiguration
+SHARED: Final = frozenset({names.AUTHORITY, names.NODE_AGENT})
+"""What runs once for all revisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ class Installation:
     rehearsal: Part[Rehearsal]
 
     @property
+    def programming(self) -> Programming:
+        """Who programs pods, as far as the configuration tells."""
+        return self.configuration.interception if isinstance(self.configuration, MeshConfiguration) else ByPod()
+
+    @property
     def registration(self) -> str:
         return f"{names.WEBHOOK}-{self.revision}" if self.revision else names.WEBHOOK
 
@@ -50,6 +58,14 @@ class Installation:
     def entries(self) -> tuple[Entry, ...]:
         """The webhooks of this revision's registration."""
         return tuple(each for each in known(self.cluster.entries) if each.configuration == self.registration)
+
+
+def own(survey: Installation) -> Installation:
+    """*survey* of what its revision needs to work: without the webhooks of other revisions."""
+    if isinstance(survey.deployments, Unread):
+        return survey
+    needed = SHARED | {survey.registration}
+    return replace(survey, deployments=tuple(each for each in survey.deployments if each.name in needed))
 
 
 def looked_at(present: frozenset[str]) -> str:

@@ -13,12 +13,16 @@ from installation.trees import listed, member, text, texts
 from kube.resources import Resource
 from proa import names
 from proa.json import Json
+from proa.programming import ByPod, Programming
 from webhook.podsecurity import ENFORCED, FORBIDDING
 
 T = TypeVar("T")
 
 _NUMBERS: Final = re.compile(r"v?(\d+)\.(\d+)")
 _READY: Final = "Ready"
+
+
+_BY_PODS: Final = ByPod()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class Cluster:
     nodes: Part[tuple[Node, ...]]
     namespaces: Part[tuple[Namespace, ...]]
     entries: Part[tuple[Entry, ...]]
+    programming: Programming = _BY_PODS
+    """Of the mesh that is, or is to be, there."""
 
 
 def known(part: Part[tuple[T, ...]]) -> tuple[T, ...]:

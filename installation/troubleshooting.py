@@ -26,7 +26,8 @@ checks of the cluster first and change nothing where one of them finds a problem
 
 `proa check -o json` gives the same for scripts: `code` never changes between versions, words may.
 
-Why one pod has no sidecar is answered by `proa explain POD -n NAMESPACE`, and for all of them by `proa status`.
+Why one pod has no sidecar is answered by `proa explain POD -n NAMESPACE`, and for all of them by `proa status`. Why a
+connection of a pod goes by its sidecar, or past it, is answered by `proa trace POD -n NAMESPACE --to ADDRESS:PORT`.
 """
 
 

@@ -15,8 +15,7 @@ from installation.reading import read_denied
 from installation.rights import REMOVING, lacking, rights
 from installation.trees import text
 from kube.client import Client
-from kube.resources import DEPLOYMENTS, MUTATING_WEBHOOKS, NAMESPACES, PODS, resource_of
-from proa import names
+from kube.resources import DAEMON_SETS, DEPLOYMENTS, MUTATING_WEBHOOKS, NAMESPACES, PODS, key_of, resource_of
 from proa.json import Json
 
 
@@ -101,12 +100,14 @@ async def _needed(client: Client, asked: Asked) -> tuple[str, ...]:
 async def _removed(client: Client, going: tuple[Json, ...], asked: Asked, told: Told) -> tuple[Json, ...]:
     """In three steps, as our own processes would make some of it again while they run."""
     await remove(client, [each for each in going if resource_of(each) == MUTATING_WEBHOOKS], told)
-    deployments = [each for each in going if resource_of(each) == DEPLOYMENTS]
-    await remove(client, deployments, told)
+    running = [each for each in going if resource_of(each) in (DEPLOYMENTS, DAEMON_SETS)]
+    await remove(client, running, told)
     told("waiting until Proa's pods are gone")
-    labels = {text(each, "metadata", "name") for each in deployments}
-    pods = await client.list(PODS, names.SYSTEM_NAMESPACE)
-    own = [each for each in pods if text(each, "metadata", "labels", "app.kubernetes.io/name") in labels]
+    labels = {text(each, "metadata", "name") for each in running}
+    namespaces = dict.fromkeys(key_of(each).namespace for each in running)
+    pods = await asyncio.gather(*(client.list(PODS, each) for each in namespaces))
+    every = (each for found in pods for each in found)
+    own = [each for each in every if text(each, "metadata", "labels", "app.kubernetes.io/name") in labels]
     await wait_gone(client, own, asked.seconds)
     await remove(client, going, told)
     told(f"waiting until {len(going)} objects are gone")

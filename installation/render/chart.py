@@ -1,9 +1,8 @@
 """The Helm chart's templates: read off the objects of every combination of choices. Pure."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, reduce
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, TypeAlias, cast
@@ -11,14 +10,17 @@ from typing import Final, TypeAlias, cast
 from installation.configuration import explained, given
 from installation.noted import Fields, plain
 from installation.objects import described
-from installation.options import DEFAULT_REVISION, MOST_REPLICAS, Options, PodSecurity, Profile, PullPolicy, Scope
-from installation.podsecurity import any_dot, repository
+from installation.options import DEFAULT_REVISION, Options, PodSecurity, Profile, Scope
+from installation.render import placeholders
 from installation.render.groups import group
-from installation.render.variants import Axis, Merging, Variant
+from installation.render.variants import UNTOLD, Axis, Merging, Variant
 from installation.render.yaml_text import Template, lines
 from installation.trees import text
 from proa import names
 from proa.documents import as_yaml, node_of
+from proa.doors import NODE_AGENT_ACCOUNT
+from proa.json import Json
+from proa.programming import Door
 from webhook.registration import Trust
 
 Identity: TypeAlias = tuple[str, str, bool]
@@ -26,23 +28,90 @@ Identity: TypeAlias = tuple[str, str, bool]
 Document: TypeAlias = tuple[str, str]
 """The condition under which it is rendered, empty for always, and its text."""
 
-# What stands in the objects for a value that is only known when the chart is rendered.
-_REVISION: Final = "revision-of-values"
-_IMAGE: Final = "image.of/values:1"
-_INIT_IMAGE: Final = "init.image.of/values:1"
-_PULL_POLICY: Final = PullPolicy.NEVER
-_REPLICAS: Final = MOST_REPLICAS
-_MESH: Final = "@mesh@"
-
 _SUFFIX: Final = '{{ include "proa.suffix" . }}'
 _NAME: Final = f'{{{{ .Values.revision | default "{DEFAULT_REVISION}" }}}}'
 _EXACT: Final = "{{ .Values.revision }}"
 
 
-_ISTIO: Final = '(dig "authority" "istio" "kind" "none" .Values.mesh)'
-_SECRETS: Final = '(dig "authority" "secrets" "kind" "none" .Values.mesh)'
-_KEPT: Final = "service-accounts"
-"""The authority's doors are settings of the mesh; what they need hangs on those."""
+_ADDITIONS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "tokens": (("authority", "workloadApi", "tokens", "kind"), "jwt-svids"),
+    "workload-api": (("authority", "workloadApi", "kind"), "node-agent"),
+    "istio": (("authority", "istio", "kind"), "grpc"),
+    "secrets": (("authority", "secrets", "kind"), "service-accounts"),
+    "roots": (("authority", "roots", "kind"), "config-maps"),
+    "requests": (("authority", "requests", "kind"), "certificate-signing-requests"),
+    "upstream": (("authority", "upstream", "kind"), "cert-manager"),
+    "vault-secret": (("authority", "upstream", "ca", "kind"), "secret"),
+    "vault-system": (("authority", "upstream", "ca", "kind"), "system"),
+    "vault": (("authority", "upstream", "kind"), "vault"),
+    "node": (("interception", "programmedBy"), "node"),
+}
+"""What the mesh may want beside the rest, by the setting that asks for it: the authority's doors, who signs for it, the
+node's agent. None needs anything on account of another one, so each is looked at alone: together they would be many
+objects. But JWT-SVIDs are never without the Workload API, nor that without the agent and Istio's protocol, nor a CA of
+Vault's without Vault, and so they come first: of the conditions in a template the first that holds counts."""
+_OF_WORKLOADS: Final[Mapping[str, Json]] = {
+    "tokens": {"kind": "node-agent", "tokens": {"kind": "jwt-svids"}},
+    "workload-api": {"kind": "node-agent"},
+}
+_OF_VAULT: Final[Mapping[str, Json]] = {
+    "vault": {"kind": "config-map", "name": placeholders.VAULT_CA},
+    "vault-secret": {"kind": "secret", "name": placeholders.VAULT_CA},
+    "vault-system": {"kind": "system"},
+}
+_BY_NRI: Final = {f"nri-{name}": name for name in ("tokens", "workload-api", "node")}
+"""The same with another door to the agent, and so before them."""
+_NOTHING: Final = ""
+
+
+def _wanted(path: tuple[str, ...], value: str) -> str:
+    keys = " ".join(f'"{key}"' for key in path)
+    return f'eq (dig {keys} "" .Values.mesh) "{value}"'
+
+
+def _additions() -> Iterator[tuple[str, str]]:
+    """With the condition of each, in order."""
+    yield _NOTHING, UNTOLD
+    by_nri = _wanted(("interception", "door"), Door.NRI)
+    for name, beside in _BY_NRI.items():
+        yield name, f"and ({by_nri}) ({_wanted(*_ADDITIONS[beside])})"
+    for name, asked in _ADDITIONS.items():
+        yield name, _wanted(*asked)
+
+
+def _mesh(addition: str) -> Mapping[str, Json]:
+    """The document that asks for *addition*."""
+    if addition in _BY_NRI:
+        return {**_mesh(_BY_NRI[addition]), "interception": {"programmedBy": "node", "door": Door.NRI.value}}
+    made: dict[str, Json] = {"init": {"image": placeholders.INIT_IMAGE}}
+    if addition:
+        (section, *path), value = _ADDITIONS[addition]
+        made[section] = reduce(lambda inner, key: {key: inner}, reversed(path), cast("Json", value))
+    if addition in _OF_WORKLOADS:
+        istio: Json = {
+            "kind": "grpc",
+            "audiences": [placeholders.AUDIENCE],
+            "trustedNodeAccounts": [NODE_AGENT_ACCOUNT],
+        }
+        made |= {
+            "trustDomain": placeholders.TRUST_DOMAIN,
+            "authority": {"istio": istio, "workloadApi": _OF_WORKLOADS[addition]},
+        }
+    if addition in _OF_VAULT:
+        vault: Json = {
+            "kind": "vault",
+            "server": f"https://vault.of-values:{placeholders.VAULT_PORT}",
+            "ca": _OF_VAULT[addition],
+            "auth": {"audience": placeholders.VAULT_AUDIENCE},
+        }
+        made["authority"] = {"upstream": vault}
+    if addition in {"node", *_OF_WORKLOADS}:
+        made["interception"] = {
+            "programmedBy": "node",
+            "cniConfDir": placeholders.CNI_CONF_DIR,
+            "cniBinDir": placeholders.CNI_BIN_DIR,
+        }
+    return made
 
 
 def _axis(name: str, choices: type[StrEnum]) -> Axis:
@@ -54,9 +123,8 @@ _AXES: Final = (
     _axis("profile", Profile),
     _axis("certificates", Trust),
     _axis("podSecurity", PodSecurity),
-    Axis("istio", {"none": f'ne {_ISTIO} "grpc"', "grpc": f'eq {_ISTIO} "grpc"'}),
-    Axis("secrets", {"none": f'ne {_SECRETS} "{_KEPT}"', _KEPT: f'eq {_SECRETS} "{_KEPT}"'}),
-    Axis("revision", {"": "not .Values.revision", _REVISION: ".Values.revision"}),
+    Axis("addition", dict(_additions()), _BY_NRI),
+    Axis("revision", {"": "not .Values.revision", placeholders.REVISION: ".Values.revision"}),
 )
 
 
@@ -72,17 +140,17 @@ def templates() -> Mapping[str, str]:
 
 
 def _objects(variant: Variant) -> dict[Identity, Fields]:
-    scope, profile, trust, pod_security, istio, kept, revision = variant
+    scope, profile, trust, pod_security, addition, revision = variant
     options = Options(
         revision=revision,
-        image=_IMAGE,
-        pull_policy=_PULL_POLICY,
+        image=placeholders.IMAGE,
+        pull_policy=placeholders.PULL_POLICY,
         profile=Profile(profile),
-        replicas=_REPLICAS,
+        replicas=placeholders.REPLICAS,
         trust=Trust(trust),
         pod_security=PodSecurity(pod_security),
         scope=Scope(scope),
-        mesh={"init": {"image": _INIT_IMAGE}, "authority": {"istio": {"kind": istio}, "secrets": {"kind": kept}}},
+        mesh=_mesh(addition),
     )
     document = as_yaml((node_of(given(options)),))
     return {_identity(each): cast("Fields", _unset(each, document)) for each in described(options)}
@@ -94,7 +162,7 @@ def _unset(template: Template, document: str) -> Template:
         case Mapping():
             return {key: _unset(value, document) for key, value in template.items()}
         case str() if template == f"{explained()}{document}":
-            return f"{explained()}{_MESH}\n"
+            return f"{explained()}{placeholders.MESH}\n"
         case _:
             return template
 
@@ -102,7 +170,7 @@ def _unset(template: Template, document: str) -> Template:
 def _identity(each: Fields) -> Identity:
     raw = plain(each)
     own = bool(text(raw, "metadata", "labels", names.REVISION))
-    return text(raw, "kind"), text(raw, "metadata", "name").replace(f"-{_REVISION}", ""), own
+    return text(raw, "kind"), text(raw, "metadata", "name").replace(f"-{placeholders.REVISION}", ""), own
 
 
 def _text(values: Mapping[Variant, str]) -> str | None:
@@ -112,9 +180,9 @@ def _text(values: Mapping[Variant, str]) -> str | None:
     if len(default) != 1 or len(named) != 1:
         return None
     (plainly,), (with_name,) = default, named
-    if with_name == _REVISION and not plainly:
+    if with_name == placeholders.REVISION and not plainly:
         return _EXACT
-    found = {f"-{_REVISION}": ("", _SUFFIX), _REVISION: (DEFAULT_REVISION, _NAME)}
+    found = {f"-{placeholders.REVISION}": ("", _SUFFIX), placeholders.REVISION: (DEFAULT_REVISION, _NAME)}
     for part, (without, expression) in found.items():
         if with_name.replace(part, without) == plainly:
             return with_name.replace(part, expression)
@@ -127,32 +195,14 @@ def _document(values: Mapping[Variant, Fields], variants: Mapping[Variant, objec
     kind = str(next(iter(values.values()))["kind"])
     if kind == "Namespace":
         # A release that lies in it has made it already, and Helm makes nothing twice.
-        outside = f'ne .Release.Namespace "{names.SYSTEM_NAMESPACE}"'
+        name = text(plain(next(iter(values.values()))), "metadata", "name")
+        outside = f'ne .Release.Namespace "{name}"'
         condition = f"and ({condition}) ({outside})" if condition else outside
     body = "".join(f"{line}\n" for line in lines(merging.merged(values)))
-    return condition, f"---\n{_filled(body)}"
+    return condition, f"---\n{placeholders.filled(body)}"
 
 
 def _guarded(documents: Iterable[Document]) -> Iterator[str]:
     for condition, together in groupby(documents, itemgetter(0)):
         bodies = "".join(body for _, body in together)
         yield f"{{{{- if {condition} }}}}\n{bodies}{{{{- end }}}}\n" if condition else bodies
-
-
-def _filled(body: str) -> str:
-    """*body* with an expression for each value that stood for one."""
-    for pattern, expression in _FILLED:
-        body = re.sub(pattern, expression, body)
-    return body
-
-
-_FILLED: Final = (
-    (rf"(?m)(: |- ){_REVISION}$", r"\1{{ .Values.revision | quote }}"),
-    (rf"\[{_REVISION}\]", "[{{ .Values.revision | quote }}]"),
-    (_REVISION, "{{ .Values.revision }}"),
-    (re.escape(f"image: {_IMAGE}"), "image: {{ .Values.image | quote }}"),
-    (re.escape(any_dot(repository(_INIT_IMAGE))), '{{ include "proa.initRepository" . }}'),
-    (re.escape(f"imagePullPolicy: {_PULL_POLICY}"), "imagePullPolicy: {{ .Values.pullPolicy }}"),
-    (re.escape(f"replicas: {_REPLICAS}"), 'replicas: {{ include "proa.replicas" . }}'),
-    (rf"    {_MESH}\n", '    {{- include "proa.mesh" . | nindent 4 }}\n'),
-)

@@ -8,13 +8,17 @@ from installation.noted import Fields, Noted, Tree, plain
 from installation.objects import described
 from installation.options import Options, PodSecurity, Profile
 from installation.render.groups import grouped
+from installation.render.mounts import MOUNTED
 from installation.render.patches import operations
 from installation.render.yaml_text import yaml_text
 from installation.trees import text
+from proa import names
+from proa.doors import NODE_AGENT_ACCOUNT
 from webhook.registration import Trust
 
 _API: Final = "kustomize.config.k8s.io"
 _FILE: Final = "kustomization.yaml"
+_PATCH: Final = "webhook.yaml"
 _DISCOVERY: Final = (
     "The discovery service follows: its Deployment, Service and permissions will stand in discovery.yaml, here."
 )
@@ -49,6 +53,33 @@ COMPONENTS: Final = (
         " docs/doors.md. proa-ca then serves a port, asks the API server for reviews of tokens and follows all pods.",
     ),
     Component(
+        "node",
+        Options(mesh={"interception": {"programmedBy": "node"}}),
+        "An agent on each node programs pods, which then need no capability and meet the restricted Pod Security"
+        " Standard; read docs/node-mode.md. Nodes whose runtime looks for network plugins elsewhere have to say so:"
+        " interception.cniConfDir and cniBinDir in mesh.yaml, and the same paths in the DaemonSet.",
+    ),
+    Component(
+        "node-nri",
+        Options(mesh={"interception": {"programmedBy": "node", "door": "nri"}}),
+        "Node mode with nothing of it on the nodes: containerd tells the agent of pods by NRI, which is on from 2.0 on."
+        " Read docs/node-mode.md first: it says what that leaves to proa-init. It takes the component node's place.",
+    ),
+    Component(
+        "workload-api",
+        Options(
+            mesh={
+                "authority": {
+                    "istio": {"kind": "grpc", "trustedNodeAccounts": [NODE_AGENT_ACCOUNT]},
+                    "workloadApi": {"kind": "node-agent"},
+                },
+                "interception": {"programmedBy": "node"},
+            }
+        ),
+        "Node mode, and SPIFFE's Workload API by its agent; read docs/workload-api.md. It takes the place of the"
+        " components istio and node.",
+    ),
+    Component(
         "baseline-psa",
         Options(pod_security=PodSecurity.BASELINE),
         "For application namespaces that must keep to the baseline Pod Security Standard. proa-init asks for NET_ADMIN,"
@@ -76,6 +107,10 @@ def files() -> dict[str, str]:
         found[f"overlays/{component.name}/{_FILE}"] = _kustomization(
             component.words, {"resources": ["../../base"], "components": [f"../../components/{component.name}"]}
         )
+    for mounted in MOUNTED:
+        patches: Tree = [{"target": {"kind": "Deployment", "name": names.WEBHOOK}, "path": _PATCH}]
+        found[f"components/{mounted.name}/{_FILE}"] = _component_text(mounted.words, {"patches": patches})
+        found[f"components/{mounted.name}/{_PATCH}"] = yaml_text((mounted.patch,))
     return found
 
 
@@ -92,8 +127,11 @@ def _component(component: Component, base: Iterable[Fields]) -> Iterator[tuple[s
     fields: dict[str, Tree] = {"resources": [f"{name}.yaml" for name in added]} if added else {}
     if patches:
         fields["patches"] = patches
-    kind: Fields = {"apiVersion": Noted(component.words, f"{_API}/v1alpha1"), "kind": "Component", **fields}
-    yield _FILE, yaml_text((kind,))
+    yield _FILE, _component_text(component.words, fields)
+
+
+def _component_text(words: str, fields: Fields) -> str:
+    return yaml_text(({"apiVersion": Noted(words, f"{_API}/v1alpha1"), "kind": "Component", **fields},))
 
 
 _Target = tuple[str, str, str, str]

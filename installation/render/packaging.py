@@ -30,8 +30,8 @@ _CHOSEN: Final = f"{names.REVISION}={{{{ . }}}}"
 _REPLICAS: Final = " ".join(f'"{profile.value}" {count}' for profile, count in REPLICAS.items())
 
 _UNRENDERED: Final = (
-    "mesh.injection and mesh.vocabulary change the webhook's registration, which this chart does not make:"
-    " install with `proa install --set-config FILE` (docs/injection.md)"
+    "mesh.injection and mesh.vocabulary change the webhook's registration, which a chart cannot make: use"
+    " `proa install --set-config FILE`, or apply what `proa render --set-config FILE` prints (docs/installing.md)"
 )
 
 HELPERS: Final = f"""{{{{- /* What the names of a revision's own objects end in; every rendering asks. */ -}}}}

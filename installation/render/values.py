@@ -21,8 +21,9 @@ from installation.options import (
 )
 from installation.render.yaml_text import yaml_text
 from proa import names
+from proa.containers import IMAGE_PATTERN
 from proa.json import Json
-from proa.mesh import IMAGE_PATTERN, MeshConfiguration
+from proa.mesh import MeshConfiguration
 from webhook.registration import Trust
 
 _LONGEST_REVISION: Final = 63 - len(f"{names.WEBHOOK}-")

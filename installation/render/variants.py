@@ -5,9 +5,9 @@ choices, and the conditions are read off, not written.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from installation.noted import Noted, Tree
 from installation.render.yaml_text import Template, When
@@ -15,12 +15,18 @@ from installation.render.yaml_text import Template, When
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A choice: its name and its *values*, each with the template's condition that it was taken."""
+    """A choice: its name and its *values*, each with the template's condition that it was taken.
+
+    Some are *narrower* than another one, whose condition holds wherever theirs does.
+    """
 
     name: str
     values: Mapping[str, str]
+    narrower: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+UNTOLD: Final = "false"
+"""The condition of a choice that is what there is where none of the others holds."""
 Variant: TypeAlias = tuple[str, ...]
 """A value of each axis."""
 Values: TypeAlias = Mapping[Variant, Template]
@@ -143,9 +149,16 @@ def _differences(values: Values) -> int:
 
 def _one_of(axis: Axis, taken: Iterable[str], among: Iterable[str]) -> str:
     chosen, others = sorted(set(taken)), sorted(set(among) - set(taken))
-    if len(chosen) > 1 and len(others) == 1:
-        return f"not ({axis.values[others[0]]})"
-    return axis.values[chosen[0]] if len(chosen) == 1 else _joined("or", [axis.values[each] for each in chosen])
+    # Where one choice is to have made no other, the others may hold together: that one does not hold tells nothing.
+    untold = [each for each, condition in axis.values.items() if condition == UNTOLD]
+    if set(untold) & set(chosen) or (not untold and len(chosen) > 1 and len(others) == 1):
+        return f"not ({_any_of(axis, others)})"
+    return _any_of(axis, chosen)
+
+
+def _any_of(axis: Axis, values: Sequence[str]) -> str:
+    conditions = [axis.values[each] for each in values if axis.narrower.get(each) not in values]
+    return conditions[0] if len(conditions) == 1 else _joined("or", conditions)
 
 
 def _joined(function: str, conditions: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 {{- /* What the names of a revision's own objects end in; every rendering asks. */ -}}
 {{- define "proa.suffix" -}}
 {{- if or (dig "injection" dict .Values.mesh) (ne "proa" (dig "vocabulary" "proa" .Values.mesh)) }}
-{{- fail "mesh.injection and mesh.vocabulary change the webhook's registration, which this chart does not make: install with `proa install --set-config FILE` (docs/injection.md)" }}
+{{- fail "mesh.injection and mesh.vocabulary change the webhook's registration, which a chart cannot make: use `proa install --set-config FILE`, or apply what `proa render --set-config FILE` prints (docs/installing.md)" }}
 {{- end }}
 {{- with .Values.revision }}-{{ . }}{{ end -}}
 {{- end -}}
