@@ -1,9 +1,13 @@
 # `make demo` and `make test` need nothing but Python 3.11+, git and make; everything else is set up here.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.proa-installed
+# A file to a worker, in the order of tests/cluster_suite/conftest.py.
+ON_A_CLUSTER := --durations=10 --numprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: help setup system cluster-system demo test lint types unit cluster-suite cluster cluster-down bench clean
+.PHONY: help setup system node-system cluster-system demo test lint types mypy pyright unit programs cluster-suite cluster cluster-down bench clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -18,27 +22,42 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 system: ## Install what the machine lacks, or say what it is
-	@./tools/system-packages nft=nftables iptables-legacy-restore=iptables ip=iproute2 nsenter=util-linux setpriv=util-linux openssl=openssl
+	@./tools/system-packages nft=nftables iptables-legacy-restore=iptables ip=iproute2 nsenter=util-linux setpriv=util-linux openssl=openssl softhsm2-util=softhsm2
 
 demo: $(STAMP) system ## Inject, intercept, certify and encrypt real traffic on this machine
 	@$(BIN)/proa demo
 
-test: $(STAMP) system cluster-system lint types unit cluster-suite ## Everything that CI runs
+test: $(STAMP) system node-system cluster-system ## Everything that CI runs
+	@$(MAKE) --no-print-directory --jobs=3 beside-programs beside-lint beside-mypy beside-pyright
+	@$(BIN)/pytest tests/cluster_suite tests $(ON_A_CLUSTER)
 
 lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types:
+types: mypy pyright
+
+mypy:
 	$(BIN)/mypy
+
+pyright:
 	$(BIN)/pyright --project pyproject.toml
 
 unit:
 	$(BIN)/pytest --ignore=tests/cluster_suite --numprocesses=2 --dist=loadfile
 
 cluster-suite: # On the cluster that is up, or on one that is started and taken down
-	$(BIN)/pytest tests/cluster_suite --durations=10 --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/pytest tests/cluster_suite $(ON_A_CLUSTER)
+
+beside-%:
+	@$(MAKE) --no-print-directory $* 2>&1 | sed --unbuffered 's/^/$* | /'
+
+programs: # In Go, for tests: a build is longer than they may take
+	@$(BIN)/python tests/cluster/programs.py
+
+node-system: # What the node agent's tests need: a compiler for its plugin, and a plugin of others before it
+	@./tools/system-packages gcc=gcc gencat=libc6-dev /usr/lib/cni/bridge=containernetworking-plugins
 
 cluster-system:
 	@./tools/system-packages containerd=containerd runc=runc /usr/lib/cni/bridge=containernetworking-plugins \
@@ -50,8 +69,8 @@ cluster: $(STAMP) cluster-system ## Start a real one-node Kubernetes 1.37 on thi
 cluster-down: ## Remove every trace of it
 	@$(BIN)/python tests/cluster/down.py
 
-bench: $(STAMP) system ## Run the benchmarks, a JSON line each
-	@for file in benchmarks/injection.py benchmarks/interception.py benchmarks/signing.py benchmarks/istio.py; do $(BIN)/python $$file || exit 1; done
+bench: $(STAMP) system node-system ## Run the benchmarks, a JSON line each
+	@for file in injection interception "traffic -o json" signing istio node; do $(BIN)/python benchmarks/$${file%% *}.py $${file#$${file%% *}} || exit 1; done
 
 clean: ## Remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

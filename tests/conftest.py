@@ -17,7 +17,7 @@ from support.echo import Echo
 from support.rooms import Room, awaited, made_rooms
 from support.sidecars import Authority, envoy_binary, running_sidecar, write_bootstrap
 
-NEEDED = ("ip", "nft", "nsenter", "setpriv", "sysctl", "unshare")
+NEEDED = ("ip", "nft", "nsenter", "setpriv", "sysctl", "unshare", "gcc", "/usr/lib/cni/bridge")
 
 # Examples are not timed: a machine that does something else for a moment is no fault of ours.
 settings.register_profile("ci", max_examples=200, deadline=None)
@@ -27,7 +27,7 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """The one place that decides whether a test of the real kernel or a real cluster can run; under CI it must."""
-    for marker, lacking in (("netns", _lacking_for_namespaces), ("cluster", _lacking_for_a_cluster)):
+    for marker, lacking in _NEEDS.items():
         if item.get_closest_marker(marker) is None or not (reason := lacking()):
             continue
         if os.environ.get("CI") == "true":
@@ -55,6 +55,17 @@ def _lacking_for_a_cluster() -> str:
     except ProaError as problem:
         return f"a cluster on this machine: {problem}"
     return ""
+
+
+def _lacking_for_go() -> str:
+    return "" if shutil.which("go") else "programs of other projects are built by Go 1.26 or newer, which is lacking"
+
+
+_NEEDS: dict[str, Callable[[], str]] = {
+    "netns": _lacking_for_namespaces,
+    "go": _lacking_for_go,
+    "cluster": _lacking_for_a_cluster,
+}
 
 
 @pytest.fixture(scope="session")

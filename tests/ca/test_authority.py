@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ca.authority import CertificateAuthority, Issuer, new_intermediate, new_root, self_signed_authority
 from ca.bundle import credential_bundle
-from ca.certificates import Chain, issued_by, issuing_certificate
+from ca.certificates import Chain, issued_by, issuing_certificate, printed
 from ca.csr import CsrRejected, stub_request
 from ca.examination import key_kind
 from ca.inspection import LeafUnfit
@@ -317,7 +317,7 @@ def test_a_leaf_cannot_be_made_an_issuer_and_every_reason_is_named(
 def test_a_root_in_a_chain_is_refused(authority: CertificateAuthority, csr: bytes, identity: WorkloadIdentity) -> None:
     chain = authority.sign(csr, WorkloadLeaf(identity))
     with pytest.raises(Invalid, match="self-issued"):
-        Chain(chain.leaf, (*chain.intermediates, *authority.roots))
+        Chain(chain.issued, (*chain.above, *map(printed, authority.roots)))
 
 
 def test_a_credential_bundle_is_key_leaf_intermediate_as_the_kubelet_writes_it(

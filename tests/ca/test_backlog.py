@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ca.backlog import FIRST_RETRY, LONGEST_RETRY, Backlog
+from ca.backlog import FIRST_RETRY, LONGEST_RETRY, PATIENCE, Backlog
 from kube.resources import Key
 
 A, B, C = (Key("shop", name) for name in "abc")
@@ -56,6 +56,46 @@ def test_what_is_hastened_is_due_at_once_be_it_waiting_or_failed() -> None:
     backlog.hasten(0.0)
     assert {backlog.take(0.0), backlog.take(0.0)} == {A, B}
     assert backlog.take(99.0) is None
+
+
+def test_what_can_wait_gives_up_its_place_to_what_cannot() -> None:
+    backlog = Backlog(capacity=2)
+    backlog.offer(A, 0.0, patient=True)
+    backlog.offer(B, 0.0, patient=True)
+    assert not backlog.offer(C, 0.0, patient=True)
+    assert backlog.offer(C, 0.0)
+    assert (len(backlog), B in backlog) == (2, False)
+    assert [backlog.take(0.0), backlog.take(0.0)] == [C, A]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 200), st.booleans(), st.integers(0, 90)),
+        max_size=60,
+    )
+)
+def test_what_can_wait_is_taken_before_what_cannot_only_after_a_minute(offers: list[tuple[int, bool, int]]) -> None:
+    """Offers by their number, one after the other; between two of them time goes on and one is taken."""
+    backlog, waiting, now = Backlog(), dict[Key, tuple[float, bool]](), 0.0
+    for number, (ahead, patient, pause) in enumerate(offers):
+        key = Key("shop", str(number))
+        backlog.offer(key, now + ahead, patient=patient)
+        waiting[key] = (now + ahead, patient)
+        now += pause
+        due = {each: known for each, known in waiting.items() if known[0] <= now}
+        taken = backlog.take(now)
+        if taken is None:
+            assert due == {}
+            continue
+        since, could_wait = waiting.pop(taken)
+        others = [moment for moment, patience in due.values() if not patience]
+        assert not could_wait or not others or now - since >= PATIENCE
+        alike = [moment for moment, patience in due.values() if patience == could_wait]
+        assert since == min(alike), "among its like the one that has been due longest"
+    left = list[Key]()
+    while (key := backlog.take(now + 1000)) is not None:
+        left.append(key)
+    assert set(left) == set(waiting)
 
 
 @given(

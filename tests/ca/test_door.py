@@ -1,17 +1,21 @@
 """The door keeps answering: through outages, beside another replica, with and without a leader; each request once."""
 
 import asyncio
+from base64 import b64encode
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import CertificateSigningRequestBuilder, Name, load_pem_x509_certificates
 
 from ca.csr import stub_request
+from ca.door import AT_ONCE
 from kube.client import Client, connected
-from support.door import Requests, asked, running, until
+from kube.resources import POD_CERTIFICATE_REQUESTS
+from support.door import REQUESTS, Requests, asked, proof, running, until
 
 
 async def test_a_request_is_answered_with_a_chain_for_its_key(
@@ -26,6 +30,53 @@ async def test_a_request_is_answered_with_a_chain_for_its_key(
     leaf, _ = load_pem_x509_certificates(answer["certificateChain"].encode())
     assert leaf.public_key() == key.public_key()
     assert [each["type"] for each in answer["conditions"]] == ["Issued"]
+
+
+async def test_a_key_that_v1_does_not_show_is_read_from_v1beta1(
+    api_server: Requests, client: Client, all_answered: Any
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    shown = proof(key, "uid-of-web-1")
+    api_server.hidden = {
+        "pkixPublicKey": b64encode(shown.key).decode(),
+        "proofOfPossession": b64encode(shown.signature).decode(),
+    }
+    await asked(api_server, "web-1", b"")
+    async with running(client):
+        await all_answered("web-1")
+    leaf, _ = load_pem_x509_certificates(api_server.answer_to("web-1")["certificateChain"].encode())
+    assert leaf.public_key() == key.public_key()
+
+
+async def test_an_api_server_that_serves_v1beta1_alone_has_its_requests_answered_in_it(
+    api_server: Requests, client: Client, all_answered: Any
+) -> None:
+    """As 1.35, whose kubelets send the older members, and 1.36, where those are null."""
+    api_server.versions["podcertificaterequests"] = ("v1beta1",)
+    key = ec.generate_private_key(ec.SECP256R1())
+    await asked(api_server, "web-1", b"", older=proof(key, "uid-of-web-1"))
+    async with running(client):
+        await all_answered("web-1")
+        await asked(api_server, "web-2", older=None)
+        await all_answered("web-2")
+    leaf, _ = load_pem_x509_certificates(api_server.answer_to("web-1")["certificateChain"].encode())
+    assert leaf.public_key() == key.public_key()
+
+
+@pytest.mark.parametrize(("before", "after"), [(("v1beta1",), ("v1",)), (("v1",), ("v1beta1",)), ((), ("v1",))])
+async def test_an_api_server_that_becomes_another_version_is_followed(
+    api_server: Requests, client: Client, all_answered: Any, before: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    api_server.versions["podcertificaterequests"] = before
+    async with running(client) as replica:
+        await until(lambda: replica.material.authority and not replica.door.unready)
+        if before:
+            await asked(api_server, "web-1")
+            await all_answered("web-1")
+        api_server.versions["podcertificaterequests"] = after
+        await asked(api_server, "web-2")
+        await api_server.send_away()
+        await all_answered("web-2")
 
 
 async def test_a_key_that_is_not_certified_is_denied(api_server: Requests, client: Client, all_answered: Any) -> None:
@@ -130,3 +181,25 @@ async def test_what_an_admin_spoils_is_told_and_the_former_issuer_goes_on(
         await asked(api_server, "web-1")
         await all_answered("web-1")
         await until(lambda: any("POST /apis/events.k8s.io/v1/" in each for each in api_server.requests))
+
+
+async def test_pods_that_start_are_answered_before_those_that_renew(api_server: Requests, client: Client) -> None:
+    issued, many = {"conditions": [{"type": "Issued", "status": "True", "reason": "Signed"}]}, range(40)
+    async with running(client) as replica:
+        await until(lambda: replica.material.authority and not replica.door.unready)
+        api_server.withholding = "pods"
+        for number in many:
+            await asked(api_server, f"b-{number}")
+            spec: Any = (await client.get(POD_CERTIFICATE_REQUESTS, f"b-{number}", "shop"))["spec"]
+            await api_server.put(f"{REQUESTS}/a-{number}", spec=spec, status=issued)
+            await asked(api_server, f"c-{number}")
+        await until(lambda: replica.count("error", "api_refused") >= 4 * len(many))
+        api_server.withholding = "nothing"
+        replica.door.hasten()
+        await until(lambda: all(api_server.answer_to(f"{kind}-{number}") for kind in "bc" for number in many))
+    found: list[Any] = list(await client.list(POD_CERTIFICATE_REQUESTS, "shop"))
+    found.sort(key=lambda each: int(each["metadata"]["resourceVersion"]))
+    answers = [each["metadata"]["name"][0] for each in found if "certificateChain" in each["status"]]
+    # What is under way at the same time may overtake one another.
+    assert answers[: len(many)].count("c") >= len(many) - AT_ONCE
+    assert "c" not in answers[len(many) + AT_ONCE :]

@@ -9,19 +9,26 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ca import der
 from ca.authority import CertificateAuthority, self_signed_authority
-from ca.inspection import Asked, LeafUnfit, inspect
+from ca.certificates import encoded_key
+from ca.differences import Asked
+from ca.fields import EXTENSIONS, fields
+from ca.inspection import LeafUnfit, inspected, yardstick
 from ca.profile import ServingLeaf, WorkloadLeaf
+from ca.signature import sign, signed_element
 from proa.clock import Clock
 from proa.identity import TrustDomain, WorkloadIdentity
 
 Extensions = dict[type[x509.ExtensionType], tuple[x509.ExtensionType, bool]]
 Name = x509.UniformResourceIdentifier
+NOT_CRITICAL = (x509.ExtendedKeyUsage, x509.AuthorityKeyIdentifier, x509.SubjectKeyIdentifier)
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 
 
@@ -42,49 +49,58 @@ class Draft:
     not_after: datetime
     extensions: Extensions
     subject: x509.Name = field(default_factory=lambda: x509.Name([]))
+    digest: Any = field(default_factory=SHA256)
+    serial: int = 2**80
 
     def having(self, value: x509.ExtensionType, *, critical: bool | None = None) -> "Draft":
-        critical = (
-            not isinstance(value, x509.ExtendedKeyUsage | x509.AuthorityKeyIdentifier) if critical is None else critical
-        )
+        critical = not isinstance(value, NOT_CRITICAL) if critical is None else critical
         return replace(self, extensions={**self.extensions, type(value): (value, critical)})
 
     def without(self, kind: type[x509.ExtensionType]) -> "Draft":
         return replace(self, extensions={k: v for k, v in self.extensions.items() if k is not kind})
 
     def signed(self) -> x509.Certificate:
-        builder = x509.CertificateBuilder(self.issuer, self.subject, self.public_key, 2**80)
+        builder = x509.CertificateBuilder(self.issuer, self.subject, self.public_key, self.serial)
         builder = builder.not_valid_before(self.not_before).not_valid_after(self.not_after)
         for value, critical in self.extensions.values():
             builder = builder.add_extension(value, critical)
-        return builder.sign(self.signer, None if isinstance(self.signer, ed25519.Ed25519PrivateKey) else SHA256())
+        return builder.sign(self.signer, None if isinstance(self.signer, ed25519.Ed25519PrivateKey) else self.digest)
 
 
 @pytest.fixture
 def asked(authority: CertificateAuthority, identity: WorkloadIdentity, key: ec.EllipticCurvePrivateKey) -> Asked:
-    return Asked(WorkloadLeaf(identity), key.public_key(), authority.issuer.issuing, timedelta(hours=24))
+    return Asked(WorkloadLeaf(identity), encoded_key(key.public_key()), authority.issuer.issuing, timedelta(hours=24))
 
 
 @pytest.fixture
-def draft(authority: CertificateAuthority, asked: Asked, identity: WorkloadIdentity, clock: Clock) -> Draft:
+def draft(
+    authority: CertificateAuthority,
+    asked: Asked,
+    identity: WorkloadIdentity,
+    key: ec.EllipticCurvePrivateKey,
+    clock: Clock,
+) -> Draft:
     begin = clock().replace(microsecond=0)
     extensions: Extensions = {
         x509.BasicConstraints: (x509.BasicConstraints(ca=False, path_length=None), True),
+        x509.KeyUsage: (usage("digital_signature"), True),
+        x509.SubjectKeyIdentifier: (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
         x509.AuthorityKeyIdentifier: (x509.AuthorityKeyIdentifier(asked.issuer.key_identifier, None, None), False),
+        x509.ExtendedKeyUsage: (x509.ExtendedKeyUsage([SERVER, CLIENT]), False),
+        x509.SubjectAlternativeName: (x509.SubjectAlternativeName([Name(identity.uri)]), True),
     }
-    right = Draft(
-        asked.public_key,
+    return Draft(
+        key.public_key(),
         asked.issuer.certificate.subject,
         authority.issuer.key,
         begin,
         begin + timedelta(hours=24),
         extensions,
     )
-    return (
-        right.having(usage("digital_signature"))
-        .having(x509.ExtendedKeyUsage([SERVER, CLIENT]))
-        .having(x509.SubjectAlternativeName([Name(identity.uri)]))
-    )
+
+
+def inspect(leaf: x509.Certificate, asked: Asked) -> None:
+    assert inspected(leaf.public_bytes(Encoding.DER), asked, yardstick(asked.issuer)) == leaf
 
 
 def faults(leaf: x509.Certificate, asked: Asked) -> list[str]:
@@ -157,6 +173,12 @@ WRONG: dict[str, tuple[Callable[[Draft], Draft], list[str]]] = {
         lambda d: d.having(x509.AuthorityKeyIdentifier(b"\x00" * 20, None, None)),
         ["authority key identifier"],
     ),
+    "no name of its own key": (lambda d: d.without(x509.SubjectKeyIdentifier), ["subject key identifier"]),
+    "the name of another key": (
+        lambda d: d.having(x509.SubjectKeyIdentifier(b"\x00" * 20)),
+        ["subject key identifier"],
+    ),
+    "a digest that the issuer's key does not use": (lambda d: replace(d, digest=SHA384()), ["encoding"]),
     "a beginning before the issuer's": (
         lambda d: replace(d, not_before=d.not_before - timedelta(hours=1), not_after=d.not_after - timedelta(hours=1)),
         ["validity"],
@@ -196,7 +218,8 @@ def test_the_issuers_own_key_is_refused_even_when_it_was_asked_for(
     draft: Draft, asked: Asked, authority: CertificateAuthority
 ) -> None:
     own = authority.issuer.key.public_key()
-    assert faults(replace(draft, public_key=own).signed(), replace(asked, public_key=own)) == ["public key"]
+    draft = draft.having(x509.SubjectKeyIdentifier.from_public_key(own))
+    assert faults(replace(draft, public_key=own).signed(), replace(asked, key=encoded_key(own))) == ["public key"]
 
 
 def test_a_leaf_of_another_authority_is_refused(
@@ -242,3 +265,64 @@ def test_any_combination_of_faults_is_named_in_full(draft: Draft, asked: Asked, 
         assert sorted(faults(wrong.signed(), asked)) == sorted(named)
     else:
         inspect(wrong.signed(), asked)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # the library's, about serial numbers and names that are spoilt
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
+@given(change=st.integers(1, 255))
+def test_a_leaf_with_any_octet_changed_is_refused(draft: Draft, asked: Asked, change: int) -> None:
+    right = draft.signed().public_bytes(Encoding.DER)
+    for place in range(len(right)):
+        wrong = right[:place] + bytes([right[place] ^ change]) + right[place + 1 :]
+        with pytest.raises(LeafUnfit):
+            inspected(wrong, asked, yardstick(asked.issuer))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(1, 600), more=st.binary(max_size=3))
+def test_a_leaf_that_is_cut_short_or_goes_on_is_refused(draft: Draft, asked: Asked, cut: int, more: bytes) -> None:
+    right = draft.signed().public_bytes(Encoding.DER)
+    for wrong in (right[:-cut], right[:-cut] + more, right + more + b"\0"):
+        with pytest.raises(LeafUnfit):
+            inspected(wrong, asked, yardstick(asked.issuer))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(6)))
+def test_extensions_in_another_order_are_refused(draft: Draft, asked: Asked, order: list[int]) -> None:
+    every = list(draft.extensions.items())
+    mixed = replace(draft, extensions=dict(every[number] for number in order)).signed()
+    if order == sorted(order):
+        inspect(mixed, asked)
+    else:
+        assert faults(mixed, asked) == ["encoding"]
+
+
+@pytest.mark.parametrize("missing", range(6))
+def test_an_extension_twice_instead_of_another_is_refused(
+    draft: Draft, asked: Asked, authority: CertificateAuthority, missing: int
+) -> None:
+    cut = fields(draft.signed().public_bytes(Encoding.DER))
+    listed = der.elements(der.only(der.value(cut.extensions, EXTENSIONS), der.SEQUENCE))
+    listed[missing] = listed[missing - 1]
+    twice = der.framed(EXTENSIONS, der.framed(der.SEQUENCE, b"".join(listed)))
+    tbs = der.framed(der.SEQUENCE, b"".join((*cut[1:8], twice)))
+    key = authority.issuer.key
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    wrong = signed_element(tbs, cut.algorithm, sign(key, tbs))
+    with pytest.raises(LeafUnfit):
+        inspected(wrong, asked, yardstick(asked.issuer))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 5))
+def test_an_extension_in_the_place_of_another_is_refused(draft: Draft, asked: Asked, place: int) -> None:
+    kind = list(draft.extensions)[place]
+    wrong = draft.without(kind).having(x509.InhibitAnyPolicy(0))
+    assert "extensions" in faults(wrong.signed(), asked)
+
+
+def test_what_is_no_certificate_at_all_is_refused(asked: Asked) -> None:
+    for wrong in (b"", b"\x30\x00", b"\x30\x03\x02\x01\x00", b"x" * 400):
+        with pytest.raises(LeafUnfit, match="certificate: found"):
+            inspected(wrong, asked, yardstick(asked.issuer))

@@ -165,6 +165,17 @@ async def test_the_door_opens_and_closes_with_the_configuration(cluster: Cluster
         await until(lambda: not running.door.bound)
 
 
+async def test_who_comes_while_the_address_of_a_stopping_authority_is_still_known_is_served(
+    cluster: Cluster, cluster_client: Client
+) -> None:
+    async with open_door(cluster_client, lag=1.0) as running:
+        await opened(running)
+        running.stopping.set()
+        async with running.agent() as agent:
+            await agent.until(grpc.StatusCode.OK, cluster.token("web-1"))
+        await until(lambda: not running.door.bound)
+
+
 async def test_a_door_that_may_not_read_what_it_needs_says_so(cluster: Cluster, cluster_client: Client) -> None:
     cluster.forbidden = "/api/v1/pods"
     async with open_door(cluster_client) as running:
@@ -209,3 +220,14 @@ async def test_each_decision_is_one_line_without_a_token_or_a_key(cluster: Clust
     assert token not in said
     assert token.split(".")[1] not in said
     assert csr.decode().splitlines()[1] not in said
+
+
+async def test_refusals_beyond_what_the_log_takes_are_counted_and_say_so(cluster: Cluster, running: Running) -> None:
+    token = cluster.token("web-1")
+    with capture_logs() as logs:
+        async with running.agent() as agent:
+            errors = [await agent.refused(b"", token) for _ in range(14)]
+    assert len([each for each in logs if each["event"] == "refused"]) == 10
+    assert "in the authority's log" in str(errors[0].details())
+    assert "not in the authority's log" in str(errors[-1].details())
+    assert running.metrics.registry.get_sample_value("proa_ca_istio_refusals_not_logged_total") == 4

@@ -4,15 +4,17 @@ from datetime import timedelta
 
 import grpc
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from ca.authority import self_signed_authority
-from ca.certificates import Validity, pem
+from ca.certificates import Validity, encoded_key, pem
 from ca.csr import stub_request
 from ca.istio.limits import Rate
 from ca.istio.quota import Rates
-from ca.profile import Terms, WorkloadLeaf, leaf_builder
+from ca.leaf import certificate, leaf_form, leaf_tbs
+from ca.profile import WorkloadLeaf
+from ca.signature import sign
 from kube.client import Client
 from proa.clock import system_clock
 from proa.identity import TrustDomain, parsed_identity
@@ -94,10 +96,9 @@ async def test_a_certificate_that_has_expired_shakes_no_hands(
     assert authority is not None
     key, now = ec.generate_private_key(ec.SECP256R1()), system_clock().replace(microsecond=0)
     lived = Validity(now - timedelta(hours=2), now + ends)
-    builder = leaf_builder(
-        WorkloadLeaf(parsed_identity(IDENTITY)), Terms(key.public_key(), lived, 7), authority.issuer.issuing
-    )
-    leaf = builder.sign(authority.issuer.key, SHA256())
+    form, contents = leaf_form(authority.issuer.issuing), WorkloadLeaf(parsed_identity(IDENTITY))
+    tbs = leaf_tbs(form, contents, encoded_key(key.public_key()), lived, 7)
+    leaf = x509.load_der_x509_certificate(certificate(form, tbs, sign(authority.issuer.key, tbs)))
     chain = pem(leaf, *authority.issuer.certificates).encode()
     async with running.agent(Credential(private(key), chain)) as agent:
         assert await agent.code() is code

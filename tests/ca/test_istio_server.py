@@ -3,8 +3,7 @@
 import asyncio
 import ssl
 import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -14,59 +13,19 @@ import grpc.aio
 import pytest
 
 from ca.authority import CertificateAuthority, self_signed_authority
+from ca.istio.connections import Share
 from ca.istio.issuance import Call
-from ca.istio.server import CALLS, STREAMS, Patience, Server, peer_address
-from ca.istio.serving import NAMES, Credential, credential
+from ca.istio.limits import Rate
+from ca.istio.server import CALLS, OPEN, STREAMS, Patience, peer_address
+from ca.istio.serving import NAMES, credential
+from ca.istio.tarpit import AT_ONCE
 from ca.istio.verdict import Code, Refuse
 from ca.profile import DEFAULT_LEAF
 from proa.clock import system_clock
-from proa.errors import Invalid
 from proa.identity import TrustDomain
 from support.door import until
-from support.istio import LOCAL, NAME
-
-METHOD = "/istio.v1.auth.IstioCertificateService/CreateCertificate"
-BRIEF = Patience(handshake=0.3, message=0.3)
-
-
-class Shown:
-    """What the server shows: of *authority*, which may be another one later."""
-
-    def __init__(self) -> None:
-        self.authority: CertificateAuthority | None = self_signed_authority(TrustDomain("cluster.local"), system_clock)
-        self._made: Credential | None = None
-
-    def __call__(self) -> Credential:
-        if self.authority is None:
-            raise Invalid("the issuer", "none", "one")
-        self._made = credential(self.authority, system_clock, self._made)
-        return self._made
-
-    @property
-    def roots(self) -> bytes:
-        assert self.authority is not None
-        return self.authority.trust_bundle.encode()
-
-
-async def echo(call: Call) -> bytes | Refuse:
-    return call.message
-
-
-@asynccontextmanager
-async def serving(answer: Any = echo, patience: Patience = BRIEF) -> AsyncIterator[tuple[Shown, int]]:
-    shown = Shown()
-    server = Server(answer, shown, LOCAL, patience)
-    await server.open()
-    try:
-        yield shown, server.bound[0]
-    finally:
-        await server.close()
-
-
-def opened(shown: Shown, port: int) -> Any:
-    names = {"grpc.ssl_target_name_override": NAME, "grpc.enable_retries": 0, "grpc.use_local_subchannel_pool": 1}
-    credentials = grpc.ssl_channel_credentials(shown.roots)
-    return grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, tuple(names.items()))
+from support.istio import NAME
+from support.istio_server import METHOD, opened, serving
 
 
 async def test_a_client_that_never_sends_its_request_is_sent_away() -> None:
@@ -161,7 +120,7 @@ async def test_calls_beyond_what_it_holds_are_put_off_at_once_and_the_others_are
         await free.wait()
         return call.message
 
-    async with serving(waiting, Patience()) as (shown, port):
+    async with serving(waiting, Patience(), share=Share(connections=CALLS, calls=OPEN)) as (shown, port):
         channels = [opened(shown, port) for _ in range(CALLS // STREAMS + 1)]
         calls = [one.unary_unary(METHOD)(b"x") for one in channels for _ in range(STREAMS)]
         await until(lambda: under_way + sum(call.done() for call in calls) == len(calls))
@@ -213,3 +172,30 @@ def test_the_doors_certificate_is_renewed_at_half_its_life_or_with_the_issuer(
 )
 def test_a_peers_address_is_read_as_the_library_writes_it(peer: str, address: str | None) -> None:
     assert peer_address(peer) == (None if address is None else ip_address(address))
+
+
+async def refusing(call: Call) -> bytes | Refuse:
+    return Refuse(Code.UNAUTHENTICATED, "TokenRefused") if call.message == b"bad" else call.message
+
+
+async def test_who_is_refused_again_and_again_waits_for_it_and_others_do_not() -> None:
+    patience = Patience(refusal=60, at_once=Rate(3, 3600))
+    async with serving(refusing, patience) as (shown, port), opened(shown, port) as found:
+        ask = found.unary_unary(METHOD)
+        for _ in range(patience.at_once.burst):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await ask(b"bad")
+        held = [asyncio.ensure_future(ask(b"bad")) for _ in range(STREAMS - 1)]
+        for _ in range(50):
+            assert await ask(b"good") == b"good"
+        assert not any(each.done() for each in held)
+        for each in held:
+            each.cancel()
+
+
+async def test_a_refusal_that_was_held_is_told() -> None:
+    async with serving(refusing, Patience(refusal=0.01)) as (shown, port), opened(shown, port) as found:
+        for _ in range(AT_ONCE.burst + 5):
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await found.unary_unary(METHOD)(b"bad")
+            assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,6 +101,13 @@ def test_what_may_come_right_is_worth_a_retry_and_what_cannot_is_not(caller: Cal
 
 def test_a_token_that_names_no_node_is_the_pods_all_the_same() -> None:
     assert identity(ASKED, replace(TOKEN, node="")) == WEB.uri
+
+
+def test_a_workload_of_a_former_name_of_the_trust_domain_is_given_the_present_one() -> None:
+    mesh = msgspec.structs.replace(MESH, trust_domain="new", trust_domain_aliases=("cluster.local",))
+    wanted = replace(ASKED, impersonated=WEB.uri)
+    given_ = {identity(ASKED, TOKEN, mesh=mesh), identity(ASKED, HOLDER, mesh=mesh), identity(wanted, PROXY, mesh=mesh)}
+    assert given_ == {"spiffe://new/ns/shop/sa/web"}
 
 
 def test_a_pod_without_a_node_runs_nowhere() -> None:

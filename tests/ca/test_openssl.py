@@ -24,7 +24,7 @@ from ca.profile import LeafContents, ServingLeaf, WorkloadLeaf
 from proa.identity import TrustDomain, WorkloadIdentity
 from support.issuers import KINDS, material
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that any OpenSSL process may take before the test fails."""
 
 

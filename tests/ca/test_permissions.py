@@ -5,11 +5,14 @@ from pathlib import Path
 
 from ca.accounts.permissions import IN_NAMESPACES
 from ca.accounts.permissions import PERMISSIONS as ACCOUNTS
+from ca.csrs.permissions import PERMISSIONS as REQUESTS
 from ca.istio.permissions import PERMISSIONS as ISTIO
+from ca.jwt.permissions import PERMISSIONS as JWT
+from ca.maps.permissions import PERMISSIONS as MAPS
 from ca.permissions import PERMISSIONS
 from proa.permissions import Permission
 
-EVERY = (*PERMISSIONS, *ISTIO, *ACCOUNTS, *IN_NAMESPACES)
+EVERY = (*PERMISSIONS, *ISTIO, *ACCOUNTS, *IN_NAMESPACES, *MAPS, *REQUESTS, *JWT)
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,14 +44,28 @@ def test_the_door_for_istios_clients_reads_no_secret_and_writes_no_object() -> N
     assert {name for rule in ISTIO for name in rule.resources} == {"tokenreviews", "pods", "serviceaccounts"}
 
 
+def test_the_keys_of_tokens_are_of_one_secret_which_nobody_else_of_the_rules_names() -> None:
+    assert [(rule.resources, rule.names, rule.namespaced) for rule in JWT] == [(("secrets",), ("proa-ca-jwt",), True)]
+    assert not any("proa-ca-jwt" in rule.names for rule in EVERY if rule not in JWT)
+
+
 def test_other_peoples_secrets_are_touched_only_where_an_admin_binds_a_role_for_it() -> None:
     assert "secrets" not in {name for rule in (*ISTIO, *ACCOUNTS) for name in rule.resources}
     (rule,) = IN_NAMESPACES
     assert (rule.resources, set(rule.verbs)) == (("secrets",), {"list", "create", "patch"})
 
 
-def test_nothing_can_be_deleted() -> None:
-    assert not [rule for rule in EVERY if {"delete", "deletecollection"} & set(rule.verbs)]
+def test_nothing_can_be_deleted_but_the_roots_config_maps() -> None:
+    deleting = [rule for rule in EVERY if {"delete", "deletecollection"} & set(rule.verbs)]
+    assert [(rule.resources, rule.names) for rule in deleting] == [
+        (("configmaps",), ("proa-roots", "istio-ca-root-cert"))
+    ]
+
+
+def test_no_other_config_map_can_be_read_or_changed_than_the_roots_and_the_configuration() -> None:
+    touching = [rule for rule in EVERY if "configmaps" in rule.resources and set(rule.verbs) != {"create"}]
+    assert {name for rule in touching for name in rule.names} == {"proa", "proa-roots", "istio-ca-root-cert"}
+    assert all(rule.names for rule in touching)
 
 
 def test_only_our_own_signers_are_signed_for() -> None:

@@ -100,3 +100,20 @@ async def test_who_does_not_lead_publishes_nothing_until_it_does(client: Client,
         assert applied(api_server) == 0
         async with leading(replica):
             await reached(lambda: applied(api_server) == 1)
+
+
+async def test_an_api_server_that_serves_v1beta1_alone_is_given_the_bundle_in_it_and_one_that_serves_none_later(
+    client: Client, api_server: ApiServer
+) -> None:
+    api_server.versions["clustertrustbundles"] = ()
+    await create(client, TrustDomain("cluster.local"), system_clock)
+    async with running(client) as replica, leading(replica):
+        await reached(lambda: replica.material.current)
+        assert not api_server.found(BUNDLE)
+        assert await published(client) == ""
+        assert not await client.supports(CLUSTER_TRUST_BUNDLES)
+        api_server.versions["clustertrustbundles"] = ("v1beta1",)
+        await reached(lambda: api_server.found(BUNDLE))
+        assert "BEGIN CERTIFICATE" in await published(client)
+        assert await client.supports(CLUSTER_TRUST_BUNDLES)
+    assert api_server.found(BUNDLE)["apiVersion"] == "certificates.k8s.io/v1beta1"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ca.authority import new_intermediate, new_root
 from ca.material import Material
 from ca.profile import INTERMEDIATE_LIFETIME, ROOT_LIFETIME
-from ca.renewal import Renew, Rest, alarms, renewal
+from ca.renewal import Renew, Rest, alarms, pause_after, renewal
 from proa.identity import TrustDomain
 
 DAY = timedelta(days=1)
@@ -20,6 +20,13 @@ DAY = timedelta(days=1)
 def material(trust_domain: TrustDomain, clock: Any) -> Material:
     root = new_root(trust_domain, clock())
     return Material(new_intermediate(trust_domain, root, clock()), (root.issuing.certificate,))
+
+
+def test_who_fails_again_waits_longer_up_to_ten_minutes_and_as_long_as_was_asked() -> None:
+    waits = [pause_after(failures).total_seconds() for failures in (1, 2, 3, 7, 10_000)]
+    assert waits == [10, 20, 40, 600, 600]
+    asked = [pause_after(1, seconds).total_seconds() for seconds in (0, 7, 60, 1e9)]
+    assert asked == [10, 10, 60, 1800]
 
 
 def test_a_young_issuer_rests_until_a_third_of_its_life_is_left(material: Material, clock: Any) -> None:

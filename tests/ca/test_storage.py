@@ -1,41 +1,20 @@
 """What a replica issues with follows the Secret, also where its clock does not follow the others'."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from ca.authority import new_intermediate
 from ca.creation import create, stored_keys
 from ca.material import Material
-from ca.metrics import Metrics
-from ca.reports import Reports
-from ca.storage import LiveMaterial
 from ca.stored import material_secret, renewed_secret
 from kube.client import Client
-from kube.configuration import LiveConfiguration
 from kube.resources import SECRETS
 from proa.identity import TrustDomain
+from support.following import followed
 from support.reaching import reached
 
 DOMAIN = TrustDomain("cluster.local")
 MINUTE = timedelta(minutes=1)
-
-
-@asynccontextmanager
-async def followed(client: Client, clock: Any) -> AsyncIterator[LiveMaterial]:
-    metrics, stopping = Metrics(), asyncio.Event()
-    configuration = LiveConfiguration(client, "proa", metrics.registry)
-    material = LiveMaterial(client, configuration, clock, metrics, Reports(client, clock), again=0.01)
-    async with asyncio.TaskGroup() as group:
-        for part in (configuration.service, material.service):
-            group.create_task(part(stopping))
-        try:
-            await reached(lambda: material.current)
-            yield material
-        finally:
-            stopping.set()
 
 
 async def test_a_replica_whose_clock_is_behind_issues_with_the_next_issuer_as_soon_as_it_is_valid_there(

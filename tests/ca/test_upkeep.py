@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+from ca.authority import new_root
 from ca.creation import create
 from ca.metrics import Metrics
 from ca.publication import Publication
@@ -18,6 +19,7 @@ from kube.configuration import LiveConfiguration
 from kube.resources import SECRETS
 from proa.identity import TrustDomain
 from support.api_server import ApiServer
+from support.certificate_requests import signed
 from support.reaching import reached
 
 SECRET = "/api/v1/namespaces/proa-system/secrets"  # noqa: S105 - a path
@@ -46,7 +48,8 @@ async def leading(client: Client, clock: Any) -> AsyncIterator[Leader]:
         for part in (*followed, leader.publication.watch):
             group.create_task(part(stopping))
         try:
-            await reached(lambda: leader.material.current and leader.configuration.current)
+            await reached(lambda: leader.configuration.current)
+            await reached(lambda: leader.material.current or leader.material.absent)
             duties = [
                 asyncio.create_task(each(resigning)) for each in (leader.upkeep.service, leader.publication.publish)
             ]
@@ -120,3 +123,39 @@ async def test_a_rotation_that_an_admin_asks_for_goes_on_by_itself_until_it_has_
         await reached(lambda: leader.shown("rotation_phase", phase="renewing") == 1)
         await reached(lambda: leader.material.current and leader.material.current.root == now.roots[1])
     assert leader.shown("rotation_phase", phase="renewing") == 0, "who leads no more knows of no phase"
+
+
+async def test_where_an_upstream_signs_the_leader_asks_it_and_nobody_makes_a_root(
+    client: Client, api_server: ApiServer, clock: Any
+) -> None:
+    document = "authority: {upstream: {kind: cert-manager}}"
+    await api_server.put("/api/v1/namespaces/proa-system/configmaps/proa", data={"mesh.yaml": document})
+    async with leading(client, clock) as leader:
+        await reached(lambda: api_server.objects("certificaterequests"))
+        assert "cert-manager" in leader.material.unready
+        (asked,) = api_server.objects("certificaterequests")
+        root = new_root(TrustDomain("cluster.local"), clock())
+        place = f"/apis/cert-manager.io/v1/namespaces/proa-system/certificaterequests/{asked['metadata']['name']}"
+        await api_server.put(place, spec=asked["spec"], status=signed(asked, root))
+        leader.upkeep.hasten()
+        await reached(lambda: leader.material.current)
+        assert leader.material.current
+        assert leader.material.current.root == root.issuing.certificate
+        assert leader.material.unready == ""
+    kept = {each["metadata"]["name"] for each in api_server.objects("secrets")}
+    assert kept == {"proa-ca"}
+
+
+async def test_while_vault_cannot_be_asked_the_present_issuer_stays_and_an_event_says_what_is_missing(
+    client: Client, api_server: ApiServer, clock: Any
+) -> None:
+    document = "authority: {upstream: {kind: vault, server: 'https://vault.example:8200'}}"
+    await api_server.put("/api/v1/namespaces/proa-system/configmaps/proa", data={"mesh.yaml": document})
+    await create(client, TrustDomain("cluster.local"), clock)
+    clock.advance(ALMOST)
+    async with leading(client, clock) as leader:
+        before = leader.material.current
+        await reached(lambda: leader.shown("renewal_blocked") == 1)
+        await reached(lambda: "ca.crt of the ConfigMap proa-vault-ca" in str(api_server.objects("events")))
+        assert leader.material.current == before is not None
+    assert "proa-ca-request" in {each["metadata"]["name"] for each in api_server.objects("secrets")}

@@ -13,13 +13,14 @@ from cryptography.x509 import CertificateSigningRequestBuilder, Name
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ca.csr import checked_public_key, stub_request
+from ca.csr import Proof, checked_public_key, stub_request
 from ca.profile import LONGEST_LEAF, ServingLeaf, WorkloadLeaf
 from ca.randomness import new_key
 from ca.request import Answered, Pending, Pod, Unreadable, account_uid, certificate_request, pod
 from ca.verdict import Deny, Later, Sign, verdict
 from proa.identity import TrustDomain
 from proa.mesh import Certificate, MeshConfiguration
+from support.door import proof
 
 MESH = MeshConfiguration()
 POD = Pod(uid="pod-uid", account="web", node="node-1", phase="Pending")
@@ -36,9 +37,18 @@ REQUEST = Pending(
     longest=timedelta(days=1),
     csr=stub_request(new_key()),
 )
+RSA = rsa.generate_private_key(65537, 3072)
 WEBHOOK = replace(
     REQUEST, namespace="proa-system", signer="proa.dev/serving", account="proa-webhook", pod="proa-webhook-1"
 )
+
+
+def shown_of_old(csr: Proof) -> Any:
+    """The same of a kubelet older than 1.36, as v1beta1 shows it."""
+    found = shown(b"")
+    del found["spec"]["stubPKCS10Request"]
+    pair = {"pkixPublicKey": csr.key, "proofOfPossession": csr.signature}
+    return {**found, "spec": {**found["spec"], **{name: b64encode(each).decode() for name, each in pair.items()}}}
 
 
 def shown(csr: bytes, conditions: Any = None) -> Any:
@@ -65,7 +75,9 @@ def test_a_request_is_read_as_the_api_server_shows_it() -> None:
 
 @pytest.mark.parametrize("kind", ["Issued", "Denied", "Failed"])
 def test_a_request_with_a_final_condition_is_answered(kind: str) -> None:
-    assert certificate_request(shown(REQUEST.csr, [{"type": kind, "status": "True"}])) == Answered()
+    assert certificate_request(shown(REQUEST.csr, [{"type": kind, "status": "True"}])) == Answered(
+        REQUEST.pod_uid if kind == "Issued" else ""
+    )
 
 
 def test_a_request_of_an_old_kubelet_is_read_without_its_key() -> None:
@@ -176,8 +188,45 @@ def test_what_may_come_right_is_never_denied(
     assert verdict(REQUEST, found, account, mesh) == Later(reason)
 
 
-def test_a_request_of_an_old_kubelet_waits_for_a_newer_one() -> None:
-    assert verdict(replace(REQUEST, csr=b""), POD, "account-uid", MESH) == Later("KubeletTooOld")
+def test_a_request_whose_key_this_version_of_the_api_hides_waits() -> None:
+    """As a 1.37 API server shows an old kubelet's by v1."""
+    found = shown(b"")
+    hidden = certificate_request({**found, "spec": {**found["spec"], "stubPKCS10Request": None}})
+    assert isinstance(hidden, Pending)
+    assert verdict(hidden, POD, "account-uid", MESH) == Later("KeyNotShown")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1()), RSA],
+    ids=["P-256", "P-384", "RSA"],
+)
+def test_a_kubelet_older_than_1_36_has_its_key_certified_by_its_signature_of_the_pods_uid(key: Any) -> None:
+    request = certificate_request(shown_of_old(proof(key, "pod-uid")))
+    assert isinstance(request, Pending)
+    found = verdict(request, POD, "account-uid", MESH)
+    assert isinstance(found, Sign)
+    assert found.public_key == key.public_key()
+
+
+def test_a_signature_of_another_pods_uid_proves_nothing() -> None:
+    request = replace(REQUEST, csr=proof(new_key(), "another"))
+    found = verdict(request, POD, "account-uid", MESH)
+    assert isinstance(found, Deny)
+    assert (found.reason, "the pod's UID" in found.message) == ("RequestRejected", True)
+
+
+@pytest.mark.parametrize("key", [b"", b"none", b"0" * 20_000], ids=["nothing", "no key", "too long"])
+def test_what_is_no_key_is_denied_and_not_shown(key: bytes) -> None:
+    found = verdict(replace(REQUEST, csr=Proof(key, b"")), POD, "account-uid", MESH)
+    assert isinstance(found, Deny)
+    assert found.reason == "UnsupportedKeyType"
+
+
+def test_a_key_of_an_old_kubelet_that_no_sidecar_verifies_is_denied() -> None:
+    found = verdict(replace(REQUEST, csr=proof(ec.generate_private_key(ec.SECP521R1()), "pod-uid")), POD, "u", MESH)
+    assert isinstance(found, Deny)
+    assert found.reason == "UnsupportedKeyType"
 
 
 def test_another_signers_request_is_left_alone() -> None:

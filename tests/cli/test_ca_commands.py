@@ -1,9 +1,7 @@
 """`proa ca` on an API server's store: what it shows, what it asks of the leader, what it says of a certificate."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,16 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ca.authority import CertificateAuthority
 from ca.bundle import credential_bundle
-from ca.certificates import Chain, fingerprint, pem
+from ca.certificates import Chain, fingerprint, pem, printed
 from ca.csr import stub_request
 from ca.profile import WorkloadLeaf
 from ca.stored import renewed_secret, roots_secret, stored_roots
 from cli.__main__ import main
 from kube.resources import SECRETS
 from proa.identity import TrustDomain, WorkloadIdentity
-from support.api_server import kubeconfig
+from support import leading
 from support.rotated import Cluster
-from support.store import served
 
 PODS = "/api/v1/namespaces/shop/pods"
 REQUESTS = "/apis/certificates.k8s.io/v1/namespaces/shop/podcertificaterequests"
@@ -36,32 +33,15 @@ def cluster() -> Cluster:
     return Cluster(now=datetime.now(UTC))
 
 
-@pytest.fixture
-def config(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
-    with served(cluster.etcd) as url:
-        (tmp_path / "kubeconfig").write_text(kubeconfig(url))
-        yield str(tmp_path / "kubeconfig")
-
-
-@contextmanager
-def led(cluster: Cluster) -> Iterator[None]:
+def led(cluster: Cluster) -> AbstractContextManager[None]:
     """A leader that publishes and looks as soon as something is asked for."""
-    over = threading.Event()
 
-    def lead() -> None:
-        while not over.wait(0.02):
-            if cluster.asked is not None:
-                cluster.look()
-                cluster.publish()
-                cluster.look()
+    def look() -> None:
+        cluster.look()
+        cluster.publish()
+        cluster.look()
 
-    thread = threading.Thread(target=lead)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return leading.led(lambda: cluster.asked is not None, look)
 
 
 def proa(*arguments: str, stdin: str = "") -> Result:
@@ -139,6 +119,40 @@ def test_ending_a_wait_is_asked_about_first(cluster: Cluster, config: str) -> No
     assert status(config)["phase"] == "settling"
 
 
+def pod(cluster: Cluster, name: str, chain: str) -> None:
+    """That asks us, and was given *chain* a moment ago."""
+    source = {"podCertificate": {"signerName": "proa.dev/workload"}}
+    meta = {"name": name, "namespace": "shop", "uid": name, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    spec = {"volumes": [{"projected": {"sources": [source]}}]}
+    cluster.etcd.objects[f"{PODS}/{name}"] = {"metadata": meta, "spec": spec, "status": {"phase": "Running"}}
+    if chain:
+        cluster.etcd.objects[f"{REQUESTS}/of-{name}"] = {
+            "metadata": {**meta, "name": f"of-{name}"},
+            "spec": {"podUID": name, "signerName": "proa.dev/workload"},
+            "status": {"certificateChain": chain},
+        }
+
+
+def test_who_still_has_a_certificate_of_the_former_root_is_said_before_it_goes(cluster: Cluster, config: str) -> None:
+    pod(cluster, "late", issued(cluster))
+    pod(cluster, "silent", "")
+    with led(cluster):
+        assert proa("rotate", "--kubeconfig", config).exit_code == 0
+        settling = proa("rotate", "--advance", "--yes", "--kubeconfig", config)
+        assert "former" not in settling.stdout.partition("The rotation is")[0]
+        pod(cluster, "early", issued(cluster))
+        asked = proa("rotate", "--advance", "--kubeconfig", config, stdin="n\n")
+        assert asked.exit_code == 1
+        before = asked.stdout.partition("may fail in handshakes")[0]
+        assert "Certificates of the former root: 1 (pod shop/late)." in before
+        assert "Of the next root: 1." in before
+        assert "1 (pod shop/silent)" in before
+        done = proa("rotate", "--advance", "--yes", "-o", "json", "--kubeconfig", config)
+    found = json.loads(done.stdout)
+    assert (found["phase"], found["holders"]["former"]) == ("resting", ["pod shop/late"])
+    assert (found["holders"]["unknown"], found["holders"]["following"]) == (["pod shop/silent"], 1)
+
+
 @pytest.mark.parametrize(("flag", "words"), [("--abort", "no rotation"), ("--advance", "the phase resting")])
 def test_there_is_nothing_to_end(config: str, flag: str, words: str) -> None:
     result = proa("rotate", flag, "--yes", "--kubeconfig", config)
@@ -191,7 +205,7 @@ def test_a_file_is_examined_without_a_cluster(cluster: Cluster, tmp_path: Path) 
 def test_what_is_wrong_with_a_file_is_said_and_the_status_is_1(cluster: Cluster) -> None:
     chain = x509.load_pem_x509_certificates(issued(cluster).encode())
     other = ec.generate_private_key(ec.SECP256R1())
-    spoilt = credential_bundle(other, Chain(chain[0], tuple(chain[1:])))
+    spoilt = credential_bundle(other, Chain(printed(chain[0]), tuple(map(printed, chain[1:]))))
     result = proa("inspect", "-", stdin=spoilt)
     assert result.exit_code == 1
     assert "PROBLEM the private key in the file is another certificate's" in result.stdout

@@ -1,14 +1,17 @@
 """The commands of a cluster, where none is needed: what they refuse, what they explain offline, what they load."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from cli.__main__ import main
+from support.store import Store, served
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: demo}\nspec: {containers: [{name: app}]}\n"
 KUBECONFIG = """apiVersion: v1
@@ -19,7 +22,11 @@ contexts: [{name: x, context: {cluster: c, user: u}}]
 current-context: x
 """
 """Port 9 is `discard`: nobody listens."""
-CLUSTER_COMMANDS = (["check"], ["install"], ["upgrade"], ["uninstall"], ["status"], ["explain", "web"])
+TRACE = ("trace", "--to=10.0.0.5:443")
+CLUSTER_COMMANDS = (
+    *(["check"], ["install"], ["upgrade"], ["uninstall"], ["status"], ["explain", "web"]),
+    [*TRACE, "web"],
+)
 
 
 @pytest.fixture
@@ -71,7 +78,48 @@ def test_a_check_that_does_not_exist_cannot_be_ignored(kubeconfig: str) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("web", "-f", "-"), ("web", "--config", "/dev/null")])
 def test_either_a_pod_or_a_file_is_explained(arguments: tuple[str, ...]) -> None:
-    assert proa("explain", *arguments, stdin=POD).exit_code == 2
+    for command in (("explain",), TRACE):
+        assert proa(*command, *arguments, stdin=POD).exit_code == 2
+
+
+def test_the_rules_that_a_connection_of_a_pod_of_a_file_meets_are_told() -> None:
+    shown = proa(*TRACE, "-f", "-", stdin=POD)
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("Pod demo/web: the sidecar takes it, at port 15001\nconnection: tcp from ")
+    assert "all other connections of the application" in shown.stdout
+    (found,) = json.loads(proa("trace", "--from=10.0.0.9", "--port=15021", "-f", "-", "-o", "json", stdin=POD).stdout)
+    assert (found["outcome"], found["port"]) == ("direct", None)
+    assert found["met"][-1]["why"] == "excluded ports are reached directly"
+
+
+def test_that_the_default_configuration_is_taken_is_told_with_the_connection() -> None:
+    assert "note: Without --config the mesh" in proa(*TRACE, "-f", "-", stdin=POD).stdout
+    assert "Without --config" in proa(*TRACE, "-f", "-", "-o", "json", stdin=POD).stdout
+    assert "Without --config" not in proa(*TRACE, "-f", "-", "--config", os.devnull, stdin=POD).stdout
+
+
+def test_a_pod_of_a_cluster_is_read_where_it_is(tmp_path: Path) -> None:
+    (carried,) = yaml.safe_load_all(proa("inject", "-f", "-", stdin=POD).stdout)
+    store = Store()
+    store.put(carried | {"status": {"podIPs": [{"ip": "10.77.0.2"}]}})
+    with served(store) as url:
+        config = tmp_path / "kubeconfig"
+        config.write_text(KUBECONFIG.replace("http://127.0.0.1:9", url), encoding="utf-8")
+        (found,) = json.loads(proa(*TRACE, "demo/web", "-o", "json", f"--kubeconfig={config}").stdout)
+        missing = proa(*TRACE, "demo/nothing", f"--kubeconfig={config}")
+    assert (found["title"], found["outcome"], found["port"]) == ("Pod demo/web", "captured", 15001)
+    assert found["connection"].startswith("tcp from 10.77.0.2 to 10.0.0.5:443")
+    assert (missing.exit_code, missing.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [(), ("--from=10.0.0.9",), ("--port=80",), ("--to=10.0.0.9:1", "--port=1"), ("--from=::1", "--port=1", "--uid=0")],
+)
+def test_a_connection_has_the_ends_of_one_direction(ends: tuple[str, ...]) -> None:
+    refused = proa("trace", "-f", "-", *ends, stdin=POD)
+    assert refused.exit_code == 2
+    assert "either --to ADDRESS:PORT, or --from ADDRESS and --port PORT" in refused.stderr
 
 
 def test_a_file_is_explained_without_a_cluster() -> None:
@@ -82,6 +130,18 @@ def test_a_file_is_explained_without_a_cluster() -> None:
     )
     assert "namespace.closed.default.webhook.proa.dev" in result.stdout
     assert "add /spec/initContainers" in result.stdout
+
+
+def test_what_is_not_asked_is_counted_and_warnings_stand_in_front() -> None:
+    shown = proa(
+        "explain", "-f", "-", stdin=POD.replace("name: web", "name: web, annotations: {proa.dev/x: ''}")
+    ).stdout
+    assert shown.splitlines()[2].startswith("Warning: the annotation 'proa.dev/x' means nothing")
+    assert "istio_label_disabled" not in shown
+    assert "not configured" in shown
+    assert "7 others" in shown
+    assert shown.splitlines()[-1].startswith("Without --config")
+    assert "Without --config" not in proa("explain", "-f", "-", "--config", os.devnull, stdin=POD).stdout
 
 
 def test_an_explanation_for_scripts_has_every_rule_every_entry_and_the_whole_patch() -> None:
@@ -118,7 +178,8 @@ def test_a_pipe_gets_no_colour() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["version"], ["explain", "-f", "/dev/null"], ["ca", "inspect", "--help"], ["--help"]]
+    "arguments",
+    [["version"], ["explain", "-f", "/dev/null"], [*TRACE, "-f", "/dev/null"], ["ca", "inspect", "--help"], ["--help"]],
 )
 def test_what_asks_no_cluster_does_not_load_its_client(arguments: list[str]) -> None:
     script = (

@@ -2,7 +2,8 @@
 
 The workers of a run (`-n`) share it with the one installation. A test that is marked `beside_others` keeps to what is
 its own and runs beside those of other files; if it is marked with a name, beside none of that name. Every other waits
-until it is alone.
+until it is alone on the cluster. Tests that need none may be part of the run (`make test`): they come last, and fill
+what the workers have left.
 """
 
 import os
@@ -21,10 +22,10 @@ import pytest
 from launcher import node
 from launcher.layout import COMMANDS, KUBECONFIG
 from launcher.progress import alone
-from support import certmanager
-from support.kubectl import Kubectl
+from support import certmanager, open_doors
+from support.kubectl import OF_A_TEST, Kubectl
 from support.mesh import IN_MESH, Mesh
-from support.turns import Worker, turn
+from support.turns import Files, Worker, turn
 
 LAUNCHER = Path(__file__).parents[1] / "cluster"
 SECONDS = 420
@@ -33,6 +34,7 @@ SHARED = pytest.StashKey[tuple[Kubectl, Path]]()
 """What the workers have in common: the cluster, and the directory by which they take turns."""
 WORKER = pytest.StashKey[Worker]()
 ENDING = pytest.StashKey[ExitStack]()
+FAILED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,6 +63,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[ENDING].close()
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
+    return Files(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -68,12 +74,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("cluster")
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
+            if group := turn(item).group:
+                item.add_marker(pytest.mark.xdist_group(group))
     mixed = {item.path for item in items if turn(item).alone} & {item.path for item in items if not turn(item).alone}
     if mixed:
         # What a file's fixtures made would still be there while other tests are alone.
         raise pytest.UsageError(f"beside others or alone, not both: {', '.join(path.name for path in mixed)}")
-    # Who must be alone comes when the others are done. Stable: the order is a random one otherwise.
-    items.sort(key=lambda item: turn(item).alone)
+    # Of each kind the file that may take longest begins. Stable: the order is a random one otherwise.
+    longest = dict[Path, float]()
+    for item in items:
+        longest[item.path] = max(longest.get(item.path, 0), _limit(item))
+    items.sort(key=lambda item: (turn(item).place, -longest[item.path]))
+
+
+def _limit(item: pytest.Item) -> float:
+    """Seconds that the test may take."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker and marker.args else 0
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -88,6 +105,13 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     finally:
         if nextitem is None or turn(nextitem) != turn(item):
             worker.end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -130,13 +154,12 @@ def _tell(config: pytest.Config, command: str) -> None:
 @pytest.fixture
 def namespace(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     """kubectl in a namespace of the test's own."""
-    with kubectl.new_namespace(f"test-{secrets.token_hex(4)}", {"proa.dev/test": _label(request.node.name)}) as inside:
-        yield inside
+    yield from _own_namespace(kubectl, request.node, {})
 
 
 @pytest.fixture(scope="session")
 def mesh(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[Mesh]:
-    """Proa, installed from the manifests; taken away at the end unless it was there before."""
+    """Proa with doors of its authority open; taken away at the end unless it was there before."""
     if SHARED in request.config.stash:
         yield Mesh(kubectl)
         return
@@ -148,7 +171,7 @@ def mesh(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[Mesh]:
 def _installed(kubectl: Kubectl) -> Iterator[Mesh]:
     mesh = Mesh(kubectl)
     ours = not mesh.installed
-    mesh.install()
+    mesh.install(authority=open_doors.DOORS)
     if not ours:
         mesh.restart()
     try:
@@ -156,14 +179,23 @@ def _installed(kubectl: Kubectl) -> Iterator[Mesh]:
     finally:
         if ours:
             mesh.uninstall()
+        else:
+            mesh.install()
+            mesh.system("delete", "--ignore-not-found", *open_doors.OURS)
 
 
 @pytest.fixture
 def injected(mesh: Mesh, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     """kubectl in a namespace of the test's own, which is in the mesh."""
-    labels = {**IN_MESH, "proa.dev/test": _label(request.node.name)}
-    with mesh.kubectl.new_namespace(f"test-{secrets.token_hex(4)}", labels) as inside:
+    yield from _own_namespace(mesh.kubectl, request.node, IN_MESH)
+
+
+def _own_namespace(kubectl: Kubectl, item: pytest.Item, labels: dict[str, str]) -> Iterator[Kubectl]:
+    named = {**labels, OF_A_TEST: _label(item.name)}
+    with kubectl.new_namespace(f"test-{secrets.token_hex(4)}", named) as inside:
         yield inside
+        if item.stash[FAILED]:
+            sys.stdout.write(inside.autopsy())
 
 
 @pytest.fixture(scope="module")

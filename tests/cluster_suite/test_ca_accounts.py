@@ -2,30 +2,17 @@
 
 import subprocess
 from base64 import b64decode
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from installation.objects import objects
-from installation.options import Options, Scope
-from support.kubectl import Kubectl, eventually, listed, pod, pod_spec
-from support.mesh import MANIFESTS, Mesh
+from support.kubectl import Kubectl, eventually, pod, pod_spec
+from support.mesh import Mesh
 
-OURS = ("clusterrole/proa-ca-accounts", "clusterrolebinding/proa-ca-accounts", "clusterrole/proa-ca-secrets")
-APPLY = ("apply", "--server-side", "--force-conflicts")
+pytestmark = pytest.mark.beside_others
+
 BIND = ("create", "rolebinding", "proa-ca-secrets", "--clusterrole=proa-ca-secrets")
-
-
-@pytest.fixture(scope="module")
-def door(mesh: Mesh) -> Iterator[Mesh]:
-    """The mesh with this door open, which is closed again."""
-    wanted = Options(scope=Scope.SHARED, mesh={"authority": {"secrets": {"kind": "service-accounts"}}})
-    mesh.kubectl(*APPLY, "--filename=-", given=listed(*objects(wanted)))
-    yield mesh
-    mesh.kubectl(*APPLY, f"--kustomize={MANIFESTS}")
-    mesh.system("delete", "--ignore-not-found", *OURS)
 
 
 def secret(inside: Kubectl, account: str) -> Any:
@@ -34,13 +21,13 @@ def secret(inside: Kubectl, account: str) -> Any:
 
 
 def test_a_namespace_that_asks_and_lets_us_has_a_secret_for_each_account_until_the_account_goes(
-    door: Mesh, namespace: Kubectl, tmp_path: Path
+    mesh: Mesh, namespace: Kubectl, tmp_path: Path
 ) -> None:
     namespace("create", "serviceaccount", "web")
     namespace("label", "namespace", namespace.namespace, "proa.dev/secrets=enabled")
 
     def told() -> bool:
-        events = door.system.json("events", "--field-selector=reason=SecretsNotKept")
+        events = mesh.system.json("events", "--field-selector=reason=SecretsNotKept")
         return any(f"--namespace={namespace.namespace} " in each["message"] for each in events)
 
     eventually(told, "a word about what the namespace lacks", seconds=120)
@@ -62,8 +49,8 @@ def test_a_namespace_that_asks_and_lets_us_has_a_secret_for_each_account_until_t
     eventually(lambda: secret(namespace, "web") is None, "the end of the Secret", seconds=120)
 
 
-def test_a_pod_mounts_its_accounts_secret(door: Mesh, namespace: Kubectl) -> None:
-    assert door
+def test_a_pod_mounts_its_accounts_secret(mesh: Mesh, namespace: Kubectl) -> None:
+    assert mesh
     namespace(*BIND, "--serviceaccount=proa-system:proa-ca")
     namespace("label", "namespace", namespace.namespace, "proa.dev/secrets=enabled")
     spec = pod_spec("sleep", "3600", volumes=[{"name": "certs", "secret": {"secretName": "proa.default"}}])
@@ -74,10 +61,10 @@ def test_a_pod_mounts_its_accounts_secret(door: Mesh, namespace: Kubectl) -> Non
     assert listing == ["cert-chain.pem", "key.pem", "root-cert.pem"]
 
 
-def test_a_namespace_that_did_not_ask_has_none(door: Mesh, namespace: Kubectl) -> None:
+def test_a_namespace_that_did_not_ask_has_none(mesh: Mesh, namespace: Kubectl) -> None:
     """One that did, made after it, has its Secret: so this one was passed over."""
     namespace(*BIND, "--serviceaccount=proa-system:proa-ca")
-    with door.kubectl.new_namespace(f"{namespace.namespace}-asks", {"proa.dev/secrets": "enabled"}) as asking:
+    with mesh.kubectl.new_namespace(f"{namespace.namespace}-asks", {"proa.dev/secrets": "enabled"}) as asking:
         asking(*BIND, "--serviceaccount=proa-system:proa-ca")
         eventually(lambda: secret(asking, "default"), "the Secret of the one that asked", seconds=150)
     assert secret(namespace, "default") is None

@@ -3,12 +3,16 @@
 import re
 import subprocess
 import time
+from base64 import b64encode
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from support.door import proof
 from support.kubectl import Kubectl, eventually, pod, pod_spec
 from support.mesh import Mesh
 
@@ -96,6 +100,33 @@ def test_what_can_never_be_right_is_denied_with_a_reason_that_the_pods_owner_see
     denied = answered(namespace, "web")
     assert (denied["type"], denied["reason"]) == ("Denied", reason)
     eventually(lambda: reason in namespace("get", "events", "--output=yaml"), "the pod's Event")
+
+
+@beside_others
+def test_a_kubelet_older_than_1_36_gets_a_certificate_for_the_key_that_only_v1beta1_shows(
+    mesh: Mesh, namespace: Kubectl
+) -> None:
+    """The request is an admin's, made of a real one; the API server checks its proof as well."""
+    assert mesh
+    if "certificates.k8s.io/v1beta1" not in namespace("api-versions").split():
+        pytest.skip("the cluster's API server does not serve v1beta1")
+    namespace.apply(asking("web"))
+    assert answered(namespace, "web")["type"] == "Issued"
+    spec, key = request_of(namespace, "web")["spec"], ec.generate_private_key(ec.SECP256R1())
+    del spec["stubPKCS10Request"]
+    sent = proof(key, spec["podUID"])
+    pair = {"pkixPublicKey": sent.key, "proofOfPossession": sent.signature}
+    spec |= {name: b64encode(value).decode() for name, value in pair.items()}
+    kind = {"apiVersion": "certificates.k8s.io/v1beta1", "kind": "PodCertificateRequest"}
+    # kubectl's own validation knows no request without the newer field.
+    old = {**kind, "metadata": {"name": "old"}, "spec": spec}
+    namespace("create", "--validate=false", "--filename=-", given=old)
+    shown = namespace.json("podcertificaterequests.v1.certificates.k8s.io", "old")
+    assert not {"stubPKCS10Request", *pair} & {name for name, value in shown["spec"].items() if value}
+    answer = eventually(lambda: condition(namespace.json("podcertificaterequest", "old")), "an answer")
+    assert answer["type"] == "Issued", answer
+    chain = namespace.json("podcertificaterequest", "old")["status"]["certificateChain"]
+    assert x509.load_pem_x509_certificates(chain.encode())[0].public_key() == key.public_key()
 
 
 @beside_others

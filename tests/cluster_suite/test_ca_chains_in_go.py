@@ -21,7 +21,7 @@ from proa.identity import TrustDomain, WorkloadIdentity
 from support.issuers import KINDS, material
 from support.rotated import Cluster
 
-pytestmark = pytest.mark.beside_others
+pytestmark = pytest.mark.at_any_time
 DOMAIN = TrustDomain("cluster.local")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CSR = stub_request(ec.generate_private_key(ec.SECP256R1()))

@@ -1,30 +1,19 @@
 """Istio's protocol in a real cluster: tokens that a kubelet keeps and an API server reviews, over the Service."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from proa.names import ISTIO_PORT, ISTIO_RENEWAL_PORT
 from support.kubectl import Kubectl, eventually, pod, pod_spec
-from support.mesh import MANIFESTS, Mesh
+from support.mesh import Mesh
+from support.open_doors import NODES
 from support.protocol import AGENT, sources
 
+pytestmark = pytest.mark.beside_others
+
 IMAGE = "proa:0.1.0"
-OURS = ("service/proa-ca", "clusterrole/proa-ca-istio", "clusterrolebinding/proa-ca-istio")
-APPLY = ("apply", "--server-side", "--force-conflicts")
-
-
-@pytest.fixture(scope="module")
-def door(mesh: Mesh) -> Iterator[Mesh]:
-    """The mesh with its door open, which is closed again."""
-    mesh.kubectl(*APPLY, f"--kustomize={MANIFESTS / 'overlays' / 'istio'}")
-    mesh.system.ready("deployment/proa-ca", seconds=180)
-    yield mesh
-    mesh.kubectl(*APPLY, f"--kustomize={MANIFESTS}")
-    mesh.system("delete", "--ignore-not-found", *OURS)
-    mesh.system.ready("deployment/proa-ca", seconds=180)
 
 
 def agent(name: str, account: str, **environment: str) -> Any:
@@ -62,9 +51,13 @@ def run(inside: Kubectl, name: str, account: str, **environment: str) -> dict[st
 
 
 @pytest.fixture
-def inside(door: Mesh, namespace: Kubectl) -> Kubectl:
-    """A namespace with an account, and with what an agent runs."""
-    assert door
+def inside(mesh: Mesh, namespace: Kubectl) -> Kubectl:
+    assert mesh
+    return furnished(namespace)
+
+
+def furnished(namespace: Kubectl) -> Kubectl:
+    """*namespace* with an account, and with what an agent runs."""
     namespace("create", "serviceaccount", "web")
     data = {AGENT.name: AGENT.read_text(encoding="utf-8"), **sources()}
     namespace.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "agent"}, "data": data})
@@ -94,18 +87,18 @@ def test_tokens_of_no_pod_and_of_a_pod_that_is_gone_get_nothing(inside: Kubectl)
         assert {found["token"], found["impersonation"]} == {"UNAUTHENTICATED"}, name
 
 
-def test_a_proxy_of_a_node_that_is_trusted_asks_for_a_pod_beside_it(door: Mesh, inside: Kubectl) -> None:
-    inside("create", "serviceaccount", "ztunnel")
-    inside.apply(pod("beside", pod_spec("sleep", "3600", serviceAccountName="web")))
-    inside.ready("pod/beside")
-    trusted = {"kind": "grpc", "trustedNodeAccounts": [f"{inside.namespace}/ztunnel"]}
-    wanted = f"spiffe://cluster.local/ns/{inside.namespace}/sa/web"
-    with door.configured(authority={"istio": trusted}):
+def test_a_proxy_of_a_node_that_is_trusted_asks_for_a_pod_beside_it(mesh: Mesh) -> None:
+    wanted = f"spiffe://cluster.local/ns/{NODES}/sa/web"
+    with mesh.kubectl.new_namespace(NODES) as empty:
+        inside = furnished(empty)
+        inside("create", "serviceaccount", "ztunnel")
+        inside.apply(pod("beside", pod_spec("sleep", "3600", serviceAccountName="web")))
+        inside.ready("pod/beside")
         found = run(inside, "ztunnel", "ztunnel", WANTED=wanted)
     assert found["impersonation"] == [wanted]
-    assert found["token"] == [f"spiffe://cluster.local/ns/{inside.namespace}/sa/ztunnel"]
+    assert found["token"] == [f"spiffe://cluster.local/ns/{NODES}/sa/ztunnel"]
 
 
-def test_the_service_offers_both_ports(door: Mesh) -> None:
-    ports = {each["port"] for each in door.system.json("service", "proa-ca")["spec"]["ports"]}
+def test_the_service_offers_both_ports(mesh: Mesh) -> None:
+    ports = {each["port"] for each in mesh.system.json("service", "proa-ca")["spec"]["ports"]}
     assert ports == {ISTIO_PORT, ISTIO_RENEWAL_PORT}

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from ca.authority import new_intermediate, new_root
 from ca.certificates import Validity, issuing_certificate
+from ca.lint import faults
 from ca.material import Issuer, Material
 from ca.profile import Terms, intermediate_builder
 from ca.randomness import new_key, new_serial
@@ -22,6 +23,7 @@ from support.kubectl import Kubectl, eventually, pod, pod_spec
 from support.mesh import Mesh
 
 DOMAIN = TrustDomain("cluster.local")
+UPSTREAM = "mesh-root"
 BUNDLE = ("clustertrustbundle", TRUST_BUNDLE_NAME)
 
 
@@ -114,6 +116,63 @@ def test_an_issuer_near_its_end_is_renewed_with_the_roots_key(system: Kubectl, n
     assert renewed.validity.not_after > datetime.now(UTC) + timedelta(days=89)
     eventually(lambda: warned(system, "InForce", str(stored(system))), "all replicas to follow")
     assert issuer_of_a_new_pod(namespace, "web") == renewed.certificate.subject
+
+
+@pytest.fixture
+def upstream(mesh: Mesh, system: Kubectl, cert_manager: None) -> Iterator[x509.Certificate]:
+    """The root of an Issuer of cert-manager's, whom the authority's configuration names."""
+    del cert_manager
+    asked = {"upstream": {"kind": "cert-manager", "issuer": UPSTREAM}}
+    try:
+        with mesh.opened(asked, "role/proa-ca-upstream", "rolebinding/proa-ca-upstream"):
+            system.apply(*authority_of_cert_manager())
+            made = eventually(
+                lambda: system("get", "secret", UPSTREAM, "--ignore-not-found", r"--output=jsonpath={.data.tls\.crt}"),
+                "cert-manager's root",
+            )
+            yield x509.load_pem_x509_certificate(b64decode(made))
+    finally:
+        for each in authority_of_cert_manager():
+            system("delete", f"{each['kind']}.cert-manager.io", each["metadata"]["name"], "--ignore-not-found")
+        system("delete", "secret", UPSTREAM, "--ignore-not-found")
+
+
+def authority_of_cert_manager() -> list[dict[str, Any]]:
+    def made(kind: str, name: str, spec: Any) -> dict[str, Any]:
+        return {"apiVersion": "cert-manager.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+    root = {"isCA": True, "commonName": UPSTREAM, "secretName": UPSTREAM, "duration": "87600h"}
+    key = {"algorithm": "ECDSA", "size": 384}
+    return [
+        made("Issuer", f"{UPSTREAM}-itself", {"selfSigned": {}}),
+        made("Certificate", UPSTREAM, {**root, "privateKey": key, "issuerRef": {"name": f"{UPSTREAM}-itself"}}),
+        made("Issuer", UPSTREAM, {"ca": {"secretName": UPSTREAM}}),
+    ]
+
+
+def test_cert_manager_signs_the_next_issuer_once_its_root_is_trusted_and_the_key_stays_here(
+    system: Kubectl, namespace: Kubectl, upstream: x509.Certificate
+) -> None:
+    (root,) = stored_roots(system.json("secret", "proa-ca-root"))
+    old = ends_in(20, root)
+    written(system, Material(old, (root.issuing.certificate,)))
+    eventually(lambda: warned(system, "RenewalFailed", "add it to ca.crt"), "that another root is refused")
+    assert stored(system).issuer == old
+    asked = b64decode(system.json("secret", "proa-ca-request")["data"]["request.pem"])
+    written(system, Material(old, (root.issuing.certificate, upstream)))
+    material = eventually(lambda: stored(system) if stored(system).root == upstream else None, "the next issuer")
+    assert material.issuer.key.public_key() == x509.load_pem_x509_csr(asked).public_key()
+    assert faults(material.issuer.issuing.certificate) == ()
+    assert material.issuer.issuing.validity.not_after > datetime.now(UTC) + timedelta(days=89)
+    eventually(lambda: warned(system, "InForce", str(material)), "all replicas to follow")
+    assert issuer_of_a_new_pod(namespace, "web") == material.issuer.issuing.certificate.subject
+    eventually(lambda: not asks(system), "the end of what was asked")
+
+
+def asks(system: Kubectl) -> bool:
+    """Whether a key waits, or a request of ours for it."""
+    requests = system("get", "certificaterequests.cert-manager.io", "--output=name")
+    return "/proa-ca-" in requests or bool(system("get", "secret", "proa-ca-request", "--ignore-not-found"))
 
 
 def test_an_admin_brings_an_issuer_and_a_root_of_their_own(mesh: Mesh, system: Kubectl, namespace: Kubectl) -> None:

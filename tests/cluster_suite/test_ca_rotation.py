@@ -1,4 +1,8 @@
-"""A whole root rotation under traffic: pods that started before, during and after it speak mTLS, and no call fails."""
+"""A whole root rotation under traffic: pods that started before, during and after it speak mTLS, and no call fails.
+
+Nor does what runs meanwhile: these tests are beside all others but those that need the authority's replicas, and the
+webhooks of every revision are made anew before the former root goes.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,8 +10,10 @@ from typing import Any
 import pytest
 
 from proa import names
-from support.kubectl import Kubectl, answered, eventually, pod, pod_spec, serving, workload
-from support.mesh import IN_MESH, Mesh, connections, discovered
+from support.kubectl import Kubectl, answered, eventually, once_mounted, pod, pod_spec, serving, workload
+from support.mesh import Mesh, connections, discovered
+
+pytestmark = pytest.mark.beside_others("replicas")
 
 SETTLING = 180
 """Seconds; the shortest there is. Twice the kubelet's longest turn."""
@@ -18,7 +24,8 @@ LAST = 8 * SETTLING
 @pytest.fixture(scope="module")
 def strict(mesh: Mesh) -> Iterator[Kubectl]:
     discovery = {"kind": "files", "configMap": names.DISCOVERY_VOLUME}
-    with mesh.configured(peerTls="strict", discovery=discovery), mesh.kubectl.new_namespace("rotation", IN_MESH) as it:
+    revision = mesh.revision("rotation", peerTls="strict", discovery=discovery)
+    with revision as labels, mesh.kubectl.new_namespace("rotation", labels) as it:
         it.apply(discovered(it, ports=(8080,)))
         yield it
 
@@ -34,9 +41,8 @@ def only_pod(inside: Kubectl, app: str) -> dict[str, Any]:
 
 
 def known(inside: Kubectl, *apps: str) -> None:
-    """Every sidecar learns of the pods of *apps* at the kubelet's next turn, which a changed pod hastens."""
+    """Every sidecar learns of the pods of *apps* at the kubelet's next turn."""
     inside.apply(discovered(inside, *(only_pod(inside, app) for app in apps), ports=(8080,)))
-    inside("annotate", "pods", "--all", "--overwrite", f"proa.dev/test={len(apps)}")
 
 
 def caller(inside: Kubectl, name: str, server: str) -> None:
@@ -46,7 +52,7 @@ def caller(inside: Kubectl, name: str, server: str) -> None:
     loop = f"while :; do peer get {url} >/dev/null 2>/tmp/why || {{ echo failed; cat /tmp/why; }}; sleep 0.2; done"
     inside.apply(pod(name, pod_spec("sh", "-c", f"{wait}; {loop}"), labels={"app": name}))
     inside.ready(f"pod/{name}", seconds=180)
-    eventually(lambda: "begun" in inside("logs", name, "--container=app"), f"{name}'s first call", 180, pause=2)
+    once_mounted(inside, lambda: "begun" in inside("logs", name, "--container=app"), f"{name}'s first call", 180)
 
 
 def url_of(inside: Kubectl, server: str) -> str:
@@ -73,7 +79,7 @@ def test_no_call_fails_while_the_root_is_replaced_and_the_authority_dies_in_the_
     caller(strict, "old-caller", "old-server")
 
     mesh.proa("ca", "rotate", f"--settle={SETTLING}")
-    eventually(lambda: status(mesh)["phase"] == "settling", "both roots to be published", 60, pause=1)
+    eventually(lambda: status(mesh)["phase"] == "settling", "both roots to be published", 60)
     # All of them at once: whoever leads next goes on from what is written.
     mesh.system("delete", "pod", f"--selector=app.kubernetes.io/name={names.AUTHORITY}", "--wait=false")
     eventually(lambda: status(mesh)["phase"] == "renewing", "the next root to issue", SETTLING + 150, pause=2)
@@ -85,11 +91,11 @@ def test_no_call_fails_while_the_root_is_replaced_and_the_authority_dies_in_the_
     known(strict, "old-server", "new-server")
     caller(strict, "new-caller", "old-server")
     caller(strict, "late-caller", "new-server")
-    eventually(
+    once_mounted(
+        strict,
         lambda: answered(strict, url_of(strict, "new-server"), by="pod/old-caller"),
         "the old caller to learn of it",
-        150,
-        pause=2,
+        240,
     )
     assert not failures(strict, "old-caller", "new-caller", "late-caller")
     assert peers(strict, "old-server") >= {"spiffe://cluster.local/ns/rotation/sa/default"}
@@ -99,7 +105,7 @@ def test_no_call_fails_while_the_root_is_replaced_and_the_authority_dies_in_the_
         strict("delete", gone)
     mesh.restart()
     mesh.proa("ca", "rotate", "--advance", "--yes")
-    eventually(lambda: status(mesh)["phase"] == "resting", "the former root to go", 60, pause=1)
+    eventually(lambda: status(mesh)["phase"] == "resting", "the former root to go", 60)
     roots = [each for each in status(mesh)["holdings"] if each["role"].startswith("root")]
     assert len(roots) == 1
     assert roots[0]["sha256"] != former
@@ -112,7 +118,7 @@ def test_a_rotation_that_is_given_up_leaves_the_root_as_it_was(mesh: Mesh) -> No
     before = [each["sha256"] for each in status(mesh)["holdings"]]
     mesh.proa("ca", "rotate")
     mesh.proa("ca", "rotate", "--abort")
-    found = eventually(lambda: now if (now := status(mesh))["phase"] == "resting" else None, "the end", 60, pause=1)
+    found = eventually(lambda: now if (now := status(mesh))["phase"] == "resting" else None, "the end", 60)
     assert [each["sha256"] for each in found["holdings"]] == before
     eventually(
         lambda: set(mesh.system.json("secret", "proa-ca-root")["data"]) == {"tls.crt", "tls.key"},

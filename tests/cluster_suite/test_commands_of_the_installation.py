@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from installation.preflight import PREFLIGHT
-from proa import names
 from support import certmanager
 from support.kubectl import Kubectl, eventually, pod, pod_spec, workload
 from support.mesh import Mesh, carries
@@ -40,12 +39,6 @@ def viewer(namespace: Kubectl, account: Path) -> Iterator[Path]:
         yield account
     finally:
         namespace("delete", "clusterrolebinding", name)
-
-
-def test_what_is_installed_from_the_manifests_is_what_the_command_would_install(mesh: Mesh) -> None:
-    changes = mesh.report("install", "--dry-run")["changes"]
-    # The manifests' document of the mesh configuration is written by another hand than a merged one.
-    assert {each["action"] for each in changes if each["title"]["kind"] != "ConfigMap"} == {"keep"}
 
 
 def test_a_working_installation_passes_every_check_of_the_installation(mesh: Mesh) -> None:
@@ -174,6 +167,10 @@ def test_explain_tells_of_a_pod_what_the_webhook_did(mesh: Mesh, injected: Kubec
     assert entry["entry"].startswith("namespace.closed.default.")
     assert any(each["path"].startswith("/spec/initContainers") for each in web["explanation"]["edits"])
     assert "the pod's label proa.dev/inject opts out" in out["explanation"]["conclusion"]
+    (past,) = mesh.report("trace", f"{injected.namespace}/out", "--to=10.96.0.1:443")
+    (taken,) = mesh.report("trace", f"{injected.namespace}/web", "--to=10.96.0.1:443")
+    assert (past["outcome"], taken["outcome"], taken["port"]) == ("direct", "captured", 15001)
+    assert not any("has no address" in note for note in taken["notes"])
 
 
 def test_a_pod_that_is_not_there_cannot_be_explained(mesh: Mesh, namespace: Kubectl) -> None:
@@ -214,20 +211,3 @@ def test_uninstalling_is_told_beforehand_with_the_pods_that_keep_their_sidecars(
     said = mesh.proa("uninstall", "--dry-run")
     assert said.index("remove  MutatingWebhookConfiguration proa-webhook") < said.index("remove  Namespace proa-system")
     assert f"kubectl -n {injected.namespace} rollout restart deployment/web" in said
-
-
-def test_everything_is_removed_and_installed_again(mesh: Mesh) -> None:
-    mesh.proa("uninstall", "--yes")
-    mine = ("--selector=app.kubernetes.io/part-of=proa", "--output=name", "--ignore-not-found")
-    try:
-        kinds = mesh.kubectl("api-resources", "--namespaced=false", "--verbs=list,delete", "--output=name").split()
-        assert mesh.kubectl("get", ",".join(kinds), *mine) == ""
-        assert mesh.kubectl("get", "namespace", names.SYSTEM_NAMESPACE, "--ignore-not-found") == ""
-        assert names.SIGNER not in mesh.kubectl("get", "clustertrustbundles")
-        assert "Nothing of Proa is installed" in mesh.proa("uninstall")
-    finally:
-        done = mesh.report("install")
-    assert (done["outcome"], done["outstanding"]) == ("applied", [])
-    assert mesh.injects()
-    again = mesh.report("install", "--dry-run")
-    assert {each["action"] for each in again["changes"]} == {"keep"}

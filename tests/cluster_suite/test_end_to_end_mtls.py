@@ -2,34 +2,45 @@
 
 from typing import Any
 
+import pytest
+
 from proa import names
-from support.kubectl import answered, eventually, pod, pod_spec, serving, workload
-from support.mesh import IN_MESH, Mesh, address, connections, discovered, pods
+from support.kubectl import answered, eventually, once_mounted, pod, pod_spec, serving, workload
+from support.mesh import Mesh, address, connections, discovered, pods
+
+pytestmark = pytest.mark.beside_others
 
 FAMILIES = (4, 6)
 
 
 def test_sidecars_that_know_each_other_speak_mtls_and_a_strict_one_hears_nobody_else(mesh: Mesh) -> None:
     discovery = {"kind": "files", "configMap": names.DISCOVERY_VOLUME}
-    with mesh.configured(peerTls="strict", discovery=discovery), mesh.kubectl.new_namespace("mtls", IN_MESH) as inside:
+    with (
+        mesh.revision("mtls", peerTls="strict", discovery=discovery) as labels,
+        mesh.kubectl.new_namespace("mtls", labels) as inside,
+    ):
         inside.apply(discovered(inside, ports=(8080,)))
         inside.apply(workload("Deployment", "web", serving()), workload("Deployment", "client", serving()))
+        # Its app sees whose address a call comes from.
+        inside.apply(pod("seen", serving(), annotations={f"{names.PREFIX}/inbound-mode": "tproxy"}))
         stranger = pod("stranger", pod_spec("sleep", "infinity"), labels={names.INJECT: "disabled"})
         inside.apply(stranger)
-        inside.ready("deployment/web", "deployment/client", "pod/stranger")
-        (web,), (client,) = pods(inside, "web"), pods(inside, "client")
-        inside.apply(discovered(inside, web, client, ports=(8080,)))
-        # The kubelet writes a changed ConfigMap at the pod's next turn: within 90 s, or when the pod changes.
-        inside("annotate", "pods", "--all", "proa.dev/test=changed")
+        inside.ready("deployment/web", "deployment/client", "pod/stranger", "pod/seen")
+        (web,), (client,), seen = pods(inside, "web"), pods(inside, "client"), inside.json("pod/seen")
+        inside.apply(discovered(inside, web, client, seen, ports=(8080,)))
         for family in FAMILIES:
             url = f"http://{address(web, family)}:8080/"
-            eventually(
+            once_mounted(
+                inside,
                 lambda url=url: answered(inside, url, by="deployment/client", begins="web-"),
                 f"mTLS by IPv{family}",
-                150,
-                pause=2,
             )
             assert not answered(inside, url, by="pod/stranger", begins="web-")
+        for family in FAMILIES:
+            url = f"http://{address(seen, family)}:8080/"
+            answer = inside.run("peer", "get", url, of="deployment/client", container="app")
+            assert answer.split()[-1].rpartition(":")[0] == address(client, family)
+            assert not answered(inside, url, by="pod/stranger", begins="seen")
         identity = "spiffe://cluster.local/ns/mtls/sa/default"
         calls = eventually(lambda: _secure(connections(inside, web["metadata"]["name"])), "the server's log", 20)
         assert {call["downstream_peer"] for call in calls} == {identity}

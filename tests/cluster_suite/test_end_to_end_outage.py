@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proa import names
-from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec
+from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec, serves
 from support.mesh import IN_MESH, Mesh, carries
 from support.trickle import Trickle
 
@@ -18,12 +18,7 @@ SELECTOR = f"--selector=app.kubernetes.io/name={names.WEBHOOK}"
 
 def webhooks(mesh: Mesh) -> set[str]:
     """The pods that are ready to answer."""
-    return {
-        each["metadata"]["name"]
-        for each in mesh.system.json("pods", SELECTOR)
-        if "deletionTimestamp" not in each["metadata"]
-        and any(it["type"] == "Ready" and it["status"] == "True" for it in each["status"].get("conditions", []))
-    }
+    return {each["metadata"]["name"] for each in mesh.system.json("pods", SELECTOR) if serves(each)}
 
 
 def test_no_pod_is_lost_while_every_webhook_is_replaced(mesh: Mesh, injected: Kubectl) -> None:

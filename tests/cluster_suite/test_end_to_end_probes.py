@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from support.kubectl import Kubectl, eventually, pod, pod_spec
-from support.mesh import IN_MESH, Mesh, carries
+from support.mesh import Mesh, carries
+
+pytestmark = pytest.mark.beside_others
 
 SICK = "/tmp/sick"  # noqa: S108 - in a container
 KINDS: dict[str, dict[str, Any]] = {
@@ -36,7 +38,8 @@ def probed(probe: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def strict(mesh: Mesh) -> Iterator[Kubectl]:
-    with mesh.configured(peerTls="strict"), mesh.kubectl.new_namespace("probes", IN_MESH) as inside:
+    revision = mesh.revision("probes", peerTls="strict")
+    with revision as labels, mesh.kubectl.new_namespace("probes", labels) as inside:
         inside.apply(*(pod(kind, probed(probe)) for kind, probe in KINDS.items()))
         yield inside
 

@@ -63,7 +63,7 @@ def test_a_cron_jobs_job_completes(shop: Kubectl) -> None:
         owned = [job for job in shop.json("jobs") if job["metadata"].get("ownerReferences")]
         return [job for job in owned if job["status"].get("succeeded")]
 
-    job = eventually(completed, "a Job of the CronJob", 150, pause=1)[0]
+    job = eventually(completed, "a Job of the CronJob", 150)[0]
     (found,) = shop.json("pods", f"--selector=batch.kubernetes.io/job-name={job['metadata']['name']}")
     assert carries(found)
 
@@ -107,4 +107,4 @@ def _assert_that_both_envoys_saw(shop: Kubectl, url: str, *dialled: str) -> None
         taken = {call["source"] for web in pods(shop, "web") for call in connections(shop, web["metadata"]["name"])}
         return bool(opened & taken)
 
-    eventually(seen, f"a call to {dialled} in both access logs", 20, pause=1)
+    eventually(seen, f"a call to {dialled} in both access logs", 20)

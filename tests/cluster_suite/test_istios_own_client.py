@@ -10,7 +10,7 @@ from kube.client import connected
 from launcher import builds
 from support.istio import NAME, OPEN, Cluster, open_door, opened
 
-pytestmark = pytest.mark.beside_others
+pytestmark = pytest.mark.at_any_time
 
 
 async def test_istios_own_stubs_get_a_certificate_by_token_and_renew_it_by_certificate(tmp_path: Path) -> None:

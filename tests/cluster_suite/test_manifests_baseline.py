@@ -12,7 +12,8 @@ from installation.options import Options, PodSecurity
 from installation.podsecurity import NAME
 from proa import names
 from proa.mesh import MeshConfiguration
-from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec
+from support.injecting import in_list, injected
+from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec, serving
 from webhook.sidecar import sidecar
 
 pytestmark = pytest.mark.beside_others
@@ -88,6 +89,7 @@ PODS = {
     "allowed-capability": changed(secured(capabilities={"add": ["CHOWN", "NET_BIND_SERVICE"]})),
     "net-admin": changed(secured(capabilities={"add": ["NET_ADMIN"]})),
     "net-admin-first": initial(secured(capabilities={"add": ["NET_ADMIN"]})),
+    "net-raw": changed(secured(capabilities={"add": ["NET_RAW"]})),
     "all-capabilities": changed(secured(capabilities={"add": ["ALL"]})),
     "prefixed-capability": changed(secured(capabilities={"add": ["CAP_CHOWN"]})),
     "host-path": changed(volumes=[{"name": "v", "hostPath": {"path": "/"}}]),
@@ -154,6 +156,15 @@ def intercepted(**changes: Any) -> dict[str, Any]:
 def test_the_one_exception_is_our_init_container(standard: Kubectl, kept: Kubectl) -> None:
     assert not admitted(standard, intercepted())
     assert admitted(kept, intercepted())
+
+
+def test_an_injected_pod_with_probes_and_settings_has_it_too(kept: Kubectl) -> None:
+    settings = {"proa.dev/udp": "drop", "proa.dev/include-inbound-ports": "8080-8090"}
+    for annotations in ({}, settings):
+        made = injected(pod("p", serving(), annotations=annotations))
+        init = in_list(made, "initContainers", names.INIT_CONTAINER)
+        assert any("--exclude-inbound-ports" in each for each in (*init["command"], *init.get("args", ())))
+        assert admitted(kept, changed(initContainers=[init]))
 
 
 @pytest.mark.parametrize("image", ["proa:0.0.9", "proa:99.0.0", "proa@sha256:" + "0" * 64])

@@ -10,7 +10,10 @@ import pytest
 
 from installation.objects import objects
 from installation.options import Options, Scope
+from installation.render.__main__ import MANIFESTS
+from installation.render.mounts import MOUNTED
 from launcher import builds
+from proa.names import WEBHOOK
 from support.charts import CHART, Helm
 from support.installations import of_kind
 from support.kubectl import Kubectl
@@ -92,3 +95,20 @@ def test_kubectl_leaves_the_bundle_and_sees_no_difference(kubectl: Kubectl, revi
     kubectl("apply", way, "--filename=-", given=registration)
     assert bundles(kubectl, name) == {BUNDLE}
     assert owners(kubectl, name) == {FIELD_MANAGER}
+
+
+@pytest.mark.parametrize("way", ["--server-side=true", "--server-side=false"])
+def test_what_an_admin_mounts_stays_where_an_upgrade_comes(namespace: Kubectl, way: str) -> None:
+    (deployed,) = (each for each in of_kind(objects(Options()), "Deployment") if each["metadata"]["name"] == WEBHOOK)
+    del deployed["metadata"]["namespace"]
+    deployed["spec"]["replicas"] = 0
+    namespace("apply", way, "--filename=-", given=deployed)
+    for mounted in MOUNTED:
+        file = MANIFESTS / "components" / mounted.name / "webhook.yaml"
+        namespace("patch", f"deployment/{WEBHOOK}", f"--patch-file={file}")
+    deployed["spec"]["template"]["spec"]["containers"][0]["image"] = "proa:next"
+    namespace("apply", way, "--filename=-", given=deployed)
+    (container,) = namespace.json(f"deployment/{WEBHOOK}")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "proa:next"
+    assert {each.variable for each in MOUNTED} <= {each["name"] for each in container["env"]}
+    assert {each.name for each in MOUNTED} <= {each["name"] for each in container["volumeMounts"]}

@@ -14,7 +14,7 @@ from proa.overlay import bare, overlay
 from support.kubectl import Kubectl
 from support.partials import PARTIAL, WHOLE
 
-pytestmark = pytest.mark.beside_others
+pytestmark = pytest.mark.at_any_time
 
 POD_KIND = {"apiVersion": "v1", "kind": "Pod"}
 

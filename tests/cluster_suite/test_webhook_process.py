@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from installation.objects import objects
 from installation.options import Options, Profile, Scope
 from proa import names
 from support.kubectl import GONE, Kubectl, eventually
+from support.ports import free_ports
 from support.roots import Root, Volume
 from webhook.trust import FIELD_MANAGER, ca_bundle
 
@@ -127,11 +127,6 @@ class Process:
     def ends(self, seconds: float) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        return [held.enter_context(socket.create_server(("", 0))).getsockname()[1] for _ in range(count)]
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from discovery.files import subscription_files
 from discovery.model import Destination, Transport, Workload
 from discovery.resources import Resources, resources
 from proa import names
+from proa.containers import AccessLog
 from proa.errors import Refused
 from proa.identity import TrustDomain, WorkloadIdentity
-from proa.mesh import AccessLog
 from proxy.subscriptions import CLUSTERS_FILE, LISTENERS_FILE, endpoints_file
 
 MESH = TrustDomain("cluster.local")
@@ -133,7 +133,9 @@ def test_everything_that_is_named_exists(found: list[Workload]) -> None:
     assert set(all_of_them.endpoints) == clusters
     files = subscription_files(all_of_them)
     for name in clusters:
-        assert f"{names.DISCOVERY_DIRECTORY}/{endpoints_file(name)}" in files[CLUSTERS_FILE].decode()
+        assert (
+            f"{names.DISCOVERY_DIRECTORY}/{names.VOLUME_DATA}/{endpoints_file(name)}" in files[CLUSTERS_FILE].decode()
+        )
         assert endpoints_file(name) in files
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ import pytest
 from discovery.files import subscription_files
 from discovery.model import Transport, Workload
 from discovery.resources import resources
+from init.inotify import INSTANCES
 from proa import names
+from proa.containers import AccessLog
 from proa.identity import parsed_identity
-from proa.mesh import AccessLog, FileDiscovery, MeshConfiguration
+from proa.mesh import FileDiscovery, MeshConfiguration
 
 pytestmark = pytest.mark.netns
 
@@ -35,11 +38,11 @@ class Client:
     peer: Any
     waiting: Callable[..., Any]
 
-    def know(self, *workloads: Workload) -> None:
+    def know(self, *workloads: Workload, publish: Callable[[dict[str, bytes]], None] | None = None) -> None:
         """Publish *workloads* as the whole mesh, and wait until Envoy has taken it over."""
         files = subscription_files(resources(workloads, AccessLog.JSON))
         wanted = json.loads(files["listeners.json"])["version_info"], json.loads(files["clusters.json"])["version_info"]
-        self.sidecar.discover(files)
+        (publish or self.sidecar.discover)(files)
         self.waiting(lambda: self.versions() == wanted)
         self.waiting(
             lambda: self.listening() == {str(each["name"]) for each in resources(workloads, AccessLog.JSON).listeners}
@@ -114,6 +117,13 @@ def test_a_destination_behind_a_sidecar_is_spoken_to_by_mtls(
     assert [(visit.identity, visit.said) for visit in server.visits] == [(WEB, HELLO)]
 
 
+def test_a_sidecar_takes_the_inotify_instances_that_proa_init_counts_with_whatever_the_mesh_has(client: Client) -> None:
+    client.know(*(api(uri=f"{API}-{number}") for number in range(20)))
+    descriptors = Path(f"/proc/{client.sidecar.process.pid}/fd").iterdir()
+    held = [each for each in descriptors if str(each.readlink()) == "anon_inode:inotify"]
+    assert len(held) == INSTANCES
+
+
 @pytest.mark.parametrize("family", PEER)
 def test_a_destination_without_a_sidecar_is_spoken_to_in_plaintext(client: Client, echo: Any, family: str) -> None:
     client.know(api(Transport.PLAINTEXT))
@@ -180,6 +190,17 @@ def test_a_swap_of_the_files_adds_and_removes_a_destination(client: Client, auth
     with echo(client.peer, PORT, serving(authority_of_tests.files("ns/shop/sa/api"))) as secure:
         assert client.dialled() == HELLO
     assert [visit.identity for visit in secure.visits] == [WEB]
+
+
+def test_a_swap_is_taken_over_before_the_kubelet_has_linked_new_files_by_their_names(
+    client: Client, authority_of_tests: Any, echo: Any
+) -> None:
+    """Its AtomicWriter does so milliseconds later, when Envoy has read the new clusters; here it has not yet."""
+    client.know()
+    client.know(api(), publish=client.sidecar.discover_unlinked)
+    with echo(client.peer, PORT, serving(authority_of_tests.files("ns/shop/sa/api"))) as server:
+        assert client.dialled() == HELLO
+    assert [visit.identity for visit in server.visits] == [WEB]
 
 
 def test_a_destination_that_gets_a_sidecar_is_spoken_to_by_mtls_from_then_on(

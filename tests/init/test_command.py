@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from init.__main__ import main
 from init.nftables import removal, script
 from init.rules import ruleset
 from proa.capture.interception import Interception
+from support.imaged import proa_init
 
 
 def test_a_dry_run_prints_the_script(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,10 +51,20 @@ def test_starting_imports_none_of_the_slow_modules() -> None:
         "re",
         "enum",
         "proa.errors",
+        "init.fate",
     }
     code = f"import sys, init.__main__; print(sorted({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_in_the_image_its_packages_are_found_beside_it_without_site(tmp_path: Path) -> None:
+    command = proa_init(tmp_path)
+    for arguments, status in (["--dry-run"], 0), (["--inbound-port=0"], 2):
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == status
+        assert done.stdout == (script(ruleset(Interception())) if not status else "")
+        assert ("--inbound-port: found 0" in done.stderr) == bool(status)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,10 @@ def test_codes_are_stable() -> None:
         "TableDiffers": "table_differs",
         "NotProvable": "not_provable",
         "NotProved": "not_proved",
+        "NotTraced": "not_traced",
+        "TraceDiffers": "trace_differs",
+        "NotProgrammed": "not_programmed",
+        "NothingToShow": "nothing_to_show",
     }
 
 

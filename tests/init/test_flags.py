@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from init import flags
-from init.flags import Action, Compare, Help, Install, Prove, Remove, Request, Verify, usage
+from init.flags import Action, Await, Compare, Help, Install, Prove, Remove, Request, Verify, usage
 from proa.capture.choices import DnsTo, ExcludedUsers, Tproxied
 from proa.capture.interception import Interception
 from proa.capture.settings import described
@@ -37,6 +37,7 @@ def test_every_setting_is_taken_as_it_is_described(wanted: Interception) -> None
         ("--diff", Compare(Interception())),
         ("--verify", Verify(Interception())),
         ("--prove", Prove(Interception())),
+        ("--await=60", Await(Interception(), 60)),
         ("--remove", Remove()),
     ],
 )
@@ -104,6 +105,8 @@ def test_usage_names_every_flag_with_its_default() -> None:
         ("--prove --dry-run", [("--dry-run", "'with --prove'", "one of them")]),
         ("--remove=yes", [("--remove", "'yes'", "no value")]),
         ("--remove --remove", [("--remove", "nothing", "each flag once")]),
+        ("--await 0", [("--await", "'0'", "seconds, 1 to 3600")]),
+        ("--await 60 --prove", [("--await", "'with --prove'", "one of them")]),
         ("--uid 3", [("argument", "'--uid'", "--proxy-uid, "), ("argument", "'3'", "--proxy-uid, ")]),
         ("--inbound-port 0", [("--inbound-port", "0", "1 to 65535")]),
         ("-o x --proxy-uid 0", [("--output", "'x'", "json or text"), ("--proxy-uid", "0", "1 to 4294967294")]),

@@ -11,7 +11,7 @@ from installation.postflight import POSTFLIGHT
 from installation.preflight import PREFLIGHT
 from installation.rehearsal import Bare, Injected, Rejected
 from installation.rights import Right
-from installation.state import BadConfiguration, Installation, NoConfiguration
+from installation.state import BadConfiguration, Installation, NoConfiguration, own
 from installation.survey import Cluster, Entry, Namespace, Node, Unread, entries
 from kube.resources import CERT_MANAGER_CERTIFICATES, ISSUERS, NAMESPACES, POD_CERTIFICATE_REQUESTS
 from proa.mesh import MeshConfiguration, mesh_configuration
@@ -32,8 +32,10 @@ SOUND = Cluster(
     namespaces=(Namespace("shop", {"proa.dev/inject": "enabled"}, {}, terminating=False),),
     entries=asked(),
 )
+BY_NODE = mesh_configuration("interception: {programmedBy: node}")
 WEBHOOK = Deployment("proa-webhook", wanted=2, updated=2, available=2, total=2, observed=True, version="0.1.0")
 AUTHORITY = dataclasses.replace(WEBHOOK, name="proa-ca")
+AGENT = dataclasses.replace(WEBHOOK, name="proa-node")
 INSTALLED = Installation(
     revision="",
     version="0.1.0",
@@ -112,6 +114,9 @@ FAULTS_INSTALLED: dict[str, list[dict[str, Any]]] = {
     "version_differs": [{"version": "0.2.0"}],
     "configuration_missing": [{"configuration": NoConfiguration("ConfigMap proa-system/proa is missing")}],
     "configuration_invalid": [{"configuration": BadConfiguration(("proxy.concurrency: found 0",))}],
+    "node_agent_missing": [
+        {"configuration": BY_NODE},
+    ],
     "trust_bundle_missing": [{"bundles": ()}],
     "registration_missing": [{"cluster": dataclasses.replace(SOUND, entries=())}],
     "registration_untrusted": [
@@ -145,6 +150,28 @@ FAULTS_INSTALLED: dict[str, list[dict[str, Any]]] = {
     ],
     "injection_fails": [{"rehearsal": Bare()}, {"rehearsal": Rejected("failed calling webhook")}],
 }
+
+
+def test_what_a_revision_needs_is_its_webhook_and_what_all_share() -> None:
+    others = dataclasses.replace(WEBHOOK, name="proa-webhook-other", available=0)
+    survey = dataclasses.replace(INSTALLED, deployments=(WEBHOOK, others, AUTHORITY, AGENT))
+    assert own(survey).deployments == (WEBHOOK, AUTHORITY, AGENT)
+    assert own(dataclasses.replace(survey, revision="other")).deployments == (others, AUTHORITY, AGENT)
+    unread = dataclasses.replace(INSTALLED, deployments=Unread("not allowed"))
+    assert own(unread) == unread
+
+
+def test_no_standard_forbids_what_a_node_programs() -> None:
+    strict = dataclasses.replace(SOUND, namespaces=(Namespace("cart", FORBIDDING, {}, terminating=False),))
+    assert failed(rows(PREFLIGHT, strict)) == {"pod_security_forbids_injection"}
+    assert failed(rows(PREFLIGHT, dataclasses.replace(strict, programming=BY_NODE.interception))) == set()
+
+
+def test_an_agent_has_to_be_ready_on_every_node() -> None:
+    manned = dataclasses.replace(INSTALLED, configuration=BY_NODE, deployments=(WEBHOOK, AUTHORITY, AGENT))
+    assert failed(rows(POSTFLIGHT, manned)) == set()
+    lacking = dataclasses.replace(manned, deployments=(WEBHOOK, AUTHORITY, dataclasses.replace(AGENT, available=1)))
+    assert failed(rows(POSTFLIGHT, lacking)) == {"deployment_not_ready"}
 
 
 def failed(report: tuple[Row, ...]) -> set[str]:

@@ -112,6 +112,15 @@ def test_a_namespace_that_needs_the_default_revision_says_so_where_there_is_none
     assert found.faults == ("it asks for the default revision, which is not installed: new pods get no sidecar",)
 
 
+def test_a_pod_is_held_to_the_revision_that_istios_labels_choose() -> None:
+    configuration = mesh_configuration("vocabulary: istio")
+    istio = Revision(configuration, "blues", since=DEFAULT.since)
+    space = Namespace("shop", {"istio.io/rev": "blue"}, {}, terminating=False, labelled=EARLY)
+    found = covered(space, pod(fingerprint="blues"), pod("late"), revisions={"": DEFAULT, "blue": istio})
+    assert (found.revision, found.faults) == ("blue", ())
+    assert [each.state for each in found.pods] == [State.INJECTED, State.MISSING]
+
+
 def test_a_label_that_is_neither_is_a_fault_and_its_pods_would_be_refused() -> None:
     found = covered(namespace(inject="yes"), pod())
     assert len(found.faults) == 1

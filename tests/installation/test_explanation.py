@@ -46,7 +46,9 @@ def test_every_rule_is_shown_and_none_after_the_one_that_decides_is_asked() -> N
     assert [step.code for step in told.steps] == [rule.code for rule in RULES]
     answers = [step.answer for step in told.steps]
     decided = answers.index(Answer.YES)
-    assert set(answers[:decided]) == {Answer.NO}
+    asked = [rule.code for rule in RULES[:decided] if not rule.needs]
+    assert [step.code for step in told.steps if step.answer is Answer.NO] == asked
+    assert set(answers[:decided]) == {Answer.NO, Answer.NOT_CONFIGURED}
     assert set(answers[decided + 1 :]) == {Answer.NOT_REACHED}
 
 

@@ -131,3 +131,30 @@ async def test_an_upgrade_takes_away_what_a_smaller_profile_has_no_use_for(store
     removed = [each for each in store.changes if each.startswith("DELETE")]
     assert [each.rsplit("/", 2)[-2] for each in removed] == ["poddisruptionbudgets"] * 2
     assert store.changes[-2:] == removed
+
+
+BY_NODE = {"interception": {"programmedBy": "node"}}
+
+
+async def test_a_mesh_whose_nodes_program_pods_may_be_restricted_and_has_an_agent_in_a_namespace_of_its_own(
+    store: Store,
+) -> None:
+    strict = {names.INJECT: "enabled", "pod-security.kubernetes.io/enforce": "restricted"}
+    store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": strict}})
+    assert codes(await done(store)) == ["pod_security_forbids_injection"]
+    assert isinstance(await done(store, replace(ASKED, given=Given(mesh=BY_NODE))), Started)
+    assert kinds_in(store, names.NODE_NAMESPACE) == ["DaemonSet", "Role", "RoleBinding", "ServiceAccount"]
+    # And with what is there by then.
+    assert isinstance(await done(store, planning=upgrading), Started)
+    assert kinds_in(store, names.NODE_NAMESPACE) == ["DaemonSet", "Role", "RoleBinding", "ServiceAccount"]
+
+
+async def test_an_agent_goes_when_pods_program_themselves_again(store: Store) -> None:
+    store.put(*objects(Options(mesh=BY_NODE)))
+    await done(store, replace(ASKED, given=Given(mesh={})), upgrading)
+    assert kinds_in(store, names.NODE_NAMESPACE) == []
+    assert [each for each in store.changes if "proa-interception" in each]
+
+
+def kinds_in(store: Store, namespace: str) -> list[str]:
+    return sorted(each["kind"] for each in store.objects.values() if each["metadata"].get("namespace") == namespace)

@@ -30,7 +30,7 @@ def test_writing_leaves_no_file_of_before(tmp_path: Path) -> None:
     assert not old.parent.exists()
 
 
-@pytest.mark.parametrize("path", [path for path in files() if path.endswith(".yaml")])
+@pytest.mark.parametrize("path", [path for path in below(MANIFESTS) if path.endswith(".yaml")])
 def test_a_file_says_where_it_comes_from_and_keeps_to_a_width(path: str) -> None:
     lines = files()[path].splitlines()
     assert lines[0] == "# Made by `python -m installation.render` from installation/: change that, not this file."

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -95,6 +96,13 @@ def test_an_installation_waits_for_pods_and_for_trust() -> None:
     assert outstanding(frozenset({"web"}), (), (TRUSTED,)) == ("web: not there yet",)
 
 
+def test_it_waits_for_what_all_revisions_share_where_that_is_there_and_for_no_other_revision() -> None:
+    own, beginning = deployment(raw(), []), deployment(raw(availableReplicas=0), [])
+    authority, other = (replace(beginning, name=name) for name in ("proa-ca", "proa-webhook-other"))
+    said = outstanding(frozenset({"web"}), (own, authority, other), (TRUSTED,))
+    assert said == ("proa-ca: 0 of 2 pods ready",)
+
+
 counts = st.integers(0, 3)
 states = st.builds(
     Deployment,
@@ -111,3 +119,11 @@ states = st.builds(
 @given(states)
 def test_it_waits_exactly_while_a_deployment_is_not_ready(found: Deployment) -> None:
     assert bool(outstanding(frozenset({"web"}), (found,), (TRUSTED,))) is not found.ready
+
+
+def test_a_daemon_set_is_ready_when_each_of_its_nodes_has_a_pod_of_its_present_template_that_is() -> None:
+    counts = {"desiredNumberScheduled": 2, "currentNumberScheduled": 2, "updatedNumberScheduled": 2}
+    of_nodes = {**raw(numberAvailable=2, **counts), "kind": "DaemonSet"}
+    assert deployment(of_nodes, []).ready
+    assert not deployment({**raw(numberAvailable=1, **counts), "kind": "DaemonSet"}, []).ready
+    assert wanted([{"kind": "DaemonSet", "metadata": {"name": "proa-node"}}], "").deployments == {"proa-node"}

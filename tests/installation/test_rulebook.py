@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import main
-from installation.rulebook import PUZZLES, Puzzle, rulebook
+from installation.puzzles import PUZZLES, Puzzle
+from installation.rulebook import rulebook
 from webhook.decision import RULES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "injection.md"

@@ -92,3 +92,13 @@ async def test_what_ends_it_half_way_says_at_what(store: Store) -> None:
 async def test_a_cluster_without_trust_bundles_can_be_cleared_all_the_same(store: Store) -> None:
     store.refused = lambda call: 404 if "clustertrustbundles" in call.path else 0
     assert isinstance(await done(store, EVERYTHING), Removed)
+
+
+async def test_the_nodes_agent_goes_before_its_rights_and_its_namespace(store: Store) -> None:
+    """It takes its plugin with it, and asks the API server whether it is to."""
+    store.put(*objects(Options(mesh={"interception": {"programmedBy": "node"}})))
+    assert (await done(store, EVERYTHING)).left == ()
+    names_of = [each.rsplit("/", 2)[-2] for each in store.changes if each.endswith("/proa-node")]
+    assert names_of[0] == "daemonsets"
+    assert names_of[-1] == "namespaces"
+    assert [each["kind"] for each in store.objects.values()] == ["Namespace", "Pod"]

@@ -98,3 +98,12 @@ def test_what_never_differs_has_no_condition() -> None:
 def test_what_differs_does_so_under_the_one_choice_it_hangs_on() -> None:
     values = {variant: {"p": variant[1], "q": "s"} for variant in VARIANTS}
     assert Merging(AXES, untold).merged(values) == {"p": When((("y=a", "a"), ("", "b"))), "q": "s"}
+
+
+def test_a_choice_that_another_ones_condition_holds_for_is_not_named_beside_it() -> None:
+    narrow = Axis("x", {"": "false", "c": "x=a and more", "a": "x=a", "b": "x=b"}, {"c": "a"})
+    merging = Merging((narrow,), untold)
+    everything = merging.variants()
+    assert merging.presence([("a",), ("c",)], everything) == "x=a"
+    assert merging.presence([("c",)], everything) == "x=a and more"
+    assert merging.presence([("a",), ("b",), ("c",)], everything) == "or (x=a) (x=b)"

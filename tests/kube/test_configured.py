@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube.configured import Configured, configured
+from proa.digest import digest
 from proa.json import Json
 from proa.mesh import MeshConfiguration, PeerTls
 
@@ -12,13 +13,13 @@ STRICT = MeshConfiguration(peer_tls=PeerTls.STRICT)
 
 
 def test_a_good_configuration_is_in_force() -> None:
-    assert configured(Configured(), GOOD, "proa-system/proa") == Configured(STRICT)
+    assert configured(Configured(), GOOD, "proa-system/proa") == Configured(STRICT, digest(b"peerTls: strict\n"))
 
 
 def test_a_bad_one_leaves_the_last_good_one_in_force_and_says_every_mistake() -> None:
     bad: Json = {"data": {"mesh.yaml": "peerTls: strickt\ntrustDomain: ''\n"}}
-    found = configured(Configured(STRICT), bad, "proa-system/proa")
-    assert found.current == STRICT
+    found = configured(Configured(STRICT, "its digest"), bad, "proa-system/proa")
+    assert (found.current, found.document) == (STRICT, "its digest")
     assert "peerTls: found 'strickt'" in str(found.problem)
     assert "trustDomain: found" in str(found.problem)
 

@@ -1,21 +1,16 @@
 """Network namespaces of the tests' own: one alone, or a pod and its peer joined by a veth pair with servers on both."""
 
-import itertools
 import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-PACKETS = Path(__file__).with_name("packets.py")
-PROA_INIT = (sys.executable, "-m", "init")
-NUMBERS = itertools.count()
+from support.nodes import Node, compiled, made_node
+from support.spaces import PROA_INIT, Agent, Namespace, join, made_namespace, running
+
 ELSEWHERE = (
     *("10.96.0.10/32", "1.1.0.1/32", "9.9.1.1/32", "10.77.9.53/32", "10.77.9.54/32"),
     *("fd96::10/128", "fd11::1/128", "fd99::1/128", "fd77:9::53/128", "fd77:9::54/128"),
@@ -34,50 +29,6 @@ PEER_LISTENERS = (
     *(f"tcp:{port}" for port in (22, 53, 80, 443, 3050, 5432, 8080)),
     *(f"udp:{port}" for port in (22, 53, 443, 5000)),
 )
-
-
-@dataclass(frozen=True)
-class Namespace:
-    name: str
-
-    def run(self, *command: str, check: bool = False, path: str = "") -> subprocess.CompletedProcess[str]:
-        """Run *command* inside; *path* comes before the PATH, or is all of it if it ends in `:`."""
-        environment = dict(os.environ)
-        if path:
-            environment["PATH"] = path.removesuffix(":") if path.endswith(":") else f"{path}:{environment['PATH']}"
-        return subprocess.run(
-            [shutil.which("ip") or "ip", "netns", "exec", self.name, *command],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=check,
-            timeout=30,
-        )
-
-    def init(self, *flags: str, path: str = "") -> subprocess.CompletedProcess[str]:
-        """Run proa-init inside."""
-        return self.run(*PROA_INIT, *flags, path=path)
-
-    def rules(self) -> str:
-        """Every table of the namespace, without counters' values."""
-        return self.run("nft", "-n", "-s", "list", "ruleset", check=True).stdout
-
-    def ip(self, command: str) -> str:
-        return self.run("ip", *command.split(), check=True).stdout
-
-
-class Agent:
-    """A process in a namespace that opens connections when asked to."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def probe(self, **asked: object) -> dict[str, object]:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
 
 
 @dataclass(frozen=True)
@@ -125,34 +76,6 @@ class Network:
 
 def _backend(flags: tuple[str, ...]) -> str:
     return next((flag for flag in flags if flag.startswith("--backend=")), "")
-
-
-@contextmanager
-def made_namespace() -> Generator[Namespace]:
-    name = f"proa-{os.getpid()}-{next(NUMBERS)}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
-        inside = Namespace(name)
-        inside.ip("link set lo up")
-        # Listeners need no capability for low ports, and no second is lost to IPv6 duplicate address detection.
-        for setting in ("net.ipv4.ip_unprivileged_port_start=0", "net.ipv6.conf.default.accept_dad=0"):
-            inside.run("sysctl", "-qw", setting, check=True)
-        yield inside
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
-
-
-@contextmanager
-def running(place: Namespace, *mode: str) -> Generator[subprocess.Popen[str]]:
-    """packets.py in *place*, once it is ready."""
-    command = ["ip", "netns", "exec", place.name, sys.executable, str(PACKETS), *mode]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            assert process.stdout.readline() == "ready\n"
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.fixture
@@ -206,11 +129,19 @@ def network() -> Iterator[Network]:
         yield network
 
 
-def join(pod: Namespace, other: Namespace, name: str, net: int) -> None:
-    """A link between the two: the pod's end has host 2, the other's host 1, and the same name but for a bridge's."""
-    far = "eth0" if name == "k6t0" else name
-    pod.ip(f"link add {name} type veth peer name {far} netns {other.name}")
-    for place, interface, host in ((pod, name, 2), (other, far, 1)):
-        place.ip(f"addr add 10.{net}.0.{host}/24 dev {interface}")
-        place.ip(f"addr add fd{net}::{host}/64 dev {interface} nodad")
-        place.ip(f"link set {interface} up")
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(tmp_path_factory.mktemp("cni"), "-static")
+
+
+@pytest.fixture
+async def node(program: Path) -> AsyncIterator[Node]:
+    async with made_node(program) as made:
+        yield made
+
+
+@pytest.fixture
+async def agent(node: Node) -> Node:
+    """The node, its agent running."""
+    await node.start()
+    return node

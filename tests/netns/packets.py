@@ -18,7 +18,7 @@ SO_ORIGINAL_DST = 80
 SO_MARK = 36
 IP_PKTINFO = 8
 IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
-PATIENCE = 3.0
+PATIENCE = 15.0
 UNANSWERED = 0.3
 """Seconds for a connection that is expected to be dropped."""
 Reached = dict[str, object]

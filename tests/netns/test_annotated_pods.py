@@ -43,6 +43,14 @@ CASES: dict[str, tuple[dict[str, str], list[Dialled]]] = {
         {"proa.dev/ipv6": "drop"},
         [("pod", {4: SERVICE[4]}, 80, OUTBOUND), ("pod", {6: SERVICE[6]}, 80, NOTHING)],
     ),
+    "clients' addresses": (
+        {"proa.dev/inbound-mode": "tproxy:5:6"},
+        [
+            ("peer", POD_ADDRESS, 8080, INBOUND),
+            ("peer", POD_ADDRESS, 15021, READY),
+            ("pod", SERVICE, 80, OUTBOUND),
+        ],
+    ),
     "users": ({"proa.dev/exclude-users": str(APP[0])}, [("pod", PEER, 80, DIRECT_OUT)]),
     "an interface": (
         {"proa.dev/exclude-interfaces": "eth0"},

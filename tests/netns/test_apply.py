@@ -2,18 +2,22 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from init.listing import differences
 from init.nftables import table
+from init.rtnetlink import ADD, NEW_RULE, rule
 from init.rules import ruleset
+from proa.capture.choices import Tproxied
 from proa.capture.interception import Interception
-from support.places import Inside
+from support.places import Inside, complaints
 
 pytestmark = pytest.mark.netns
 
+REFUSING = Path(__file__).with_name("refusing.py")
 FOREIGN = "table ip foreign { chain out { type filter hook output priority 0; policy accept; tcp dport 25 drop; }; }"
 
 
@@ -43,7 +47,7 @@ def hairpin(namespace: Inside) -> bool:
 
 def test_the_kernel_holds_what_was_asked_for(namespace: Inside) -> None:
     done = namespace.init("-o", "json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done)) == (0, "")
     assert json.loads(done.stdout)["ipv6_hairpin"] == {"address": "::6"}
     assert differences(table(ruleset(Interception())), namespace.rules()) == ()
     assert hairpin(namespace)
@@ -53,7 +57,7 @@ def test_a_second_run_changes_nothing(namespace: Inside) -> None:
     namespace.init()
     once = namespace.rules()
     done = namespace.init()
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done)) == (0, "")
     assert namespace.rules() == once
 
 
@@ -118,7 +122,7 @@ def test_a_dry_run_touches_nothing(namespace: Inside) -> None:
 
 def test_net_admin_is_the_only_capability_it_takes(namespace: Inside, proa_init: tuple[str, ...]) -> None:
     done = namespace.run("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", *proa_init)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done)) == (0, "")
     assert hairpin(namespace)
 
 
@@ -130,6 +134,29 @@ def test_without_net_admin_it_says_what_it_takes_and_changes_nothing(
     assert "Operation not permitted" in done.stderr
     assert "CAP_NET_ADMIN" in done.stderr
     assert namespace.rules() == ""
+
+
+def test_where_routes_are_refused_nothing_is_left(namespace: Inside) -> None:
+    namespace.ip("link set lo down")
+    done = namespace.init("--inbound-mode=tproxy")
+    assert (done.returncode, done.stdout, namespace.rules()) == (1, "", "")
+    assert "policy routing: Network is down" in done.stderr
+    assert not hairpin(namespace)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_where_a_rule_is_refused_after_its_route_was_made_nothing_is_left(
+    namespace: Inside, proa_init: tuple[str, ...], number: int
+) -> None:
+    length = len(rule(NEW_RULE, ADD, 2, Tproxied()))
+    refusing = (sys.executable, str(REFUSING), str(length), str(number))
+    done = namespace.run(*refusing, *proa_init, "--inbound-mode=tproxy")
+    assert (done.returncode, done.stdout, namespace.rules()) == (1, "", "")
+    assert "policy routing: Cannot allocate memory" in done.stderr
+    assert not hairpin(namespace)
+    for family in ("-4", "-6"):
+        assert namespace.ip(f"{family} route show table all proto 137") == ""
+        assert "fwmark" not in namespace.ip(f"{family} rule show")
 
 
 def test_without_nft_it_says_what_to_install_and_changes_nothing(namespace: Inside) -> None:

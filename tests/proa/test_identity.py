@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proa.errors import Invalid
-from proa.identity import TrustDomain, WorkloadIdentity, parsed_identity
+from proa.identity import TrustDomain, WorkloadIdentity, known_as, parsed_identity
 
 GOOD = "spiffe://cluster.local/ns/shop/sa/web"
 ALPHANUMERIC = string.ascii_lowercase + string.digits
@@ -49,6 +49,19 @@ def test_any_text_is_an_id_that_prints_back_or_is_invalid(text: str) -> None:
             assert problem.allowed
         case identity:
             assert identity.uri == text
+
+
+@given(identities, st.lists(domains, max_size=3, unique=True))
+def test_a_workload_of_a_domain_with_other_names_is_known_by_each_and_a_foreign_one_by_its_own(
+    identity: WorkloadIdentity, names: list[TrustDomain]
+) -> None:
+    assert known_as(identity, names) == (identity,) or identity.trust_domain in names
+    own = (identity.trust_domain, *(each for each in names if each != identity.trust_domain))
+    known = known_as(identity, own)
+    assert [each.trust_domain for each in known] == list(own)
+    assert {(each.namespace, each.service_account) for each in known} == {
+        (identity.namespace, identity.service_account)
+    }
 
 
 def test_half_a_surrogate_pair_is_invalid_and_no_encoding_error() -> None:

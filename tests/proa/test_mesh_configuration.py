@@ -8,19 +8,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from proa.containers import AccessLog, LogLevel, Proxy, Resources
 from proa.errors import Invalid, Refused
 from proa.mesh import (
-    AccessLog,
     Certificate,
     FileDiscovery,
     IpFamily,
     IssuerKey,
-    LogLevel,
     MeshConfiguration,
     NoDiscovery,
     PeerTls,
-    Proxy,
-    Resources,
     Vocabulary,
     mesh_configuration,
 )
@@ -342,3 +339,29 @@ def test_any_text_is_a_configuration_or_refused(document: str | bytes) -> None:
 def test_a_value_made_in_code_is_checked_too(make: Any) -> None:
     with pytest.raises(Invalid):
         make()
+
+
+TRUSTED = {"kind": "grpc", "trustedNodeAccounts": ["proa-node/proa-node"]}
+
+
+@pytest.mark.parametrize(
+    ("istio", "interception", "field"),
+    [
+        ({"kind": "none"}, "node", "authority.workloadApi.kind"),
+        ({"kind": "grpc"}, "node", "authority.workloadApi.kind"),
+        ({**TRUSTED, "trustedNodeAccounts": ["istio-system/ztunnel"]}, "node", "authority.workloadApi.kind"),
+        (TRUSTED, "pod", "authority.workloadApi.kind"),
+        (TRUSTED, "node", ""),
+    ],
+)
+def test_the_workload_api_takes_the_nodes_agent_and_its_leave_to_ask_for_others(
+    istio: dict[str, Any], interception: str, field: str
+) -> None:
+    authority = {"istio": istio, "workloadApi": {"kind": "node-agent"}}
+    document = json.dumps({"authority": authority, "interception": {"programmedBy": interception}})
+    if not field:
+        assert mesh_configuration(document)
+        return
+    with pytest.raises(Refused) as refused:
+        mesh_configuration(document)
+    assert [each.field for each in refused.value.problems] == [field]

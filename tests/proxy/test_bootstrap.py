@@ -15,27 +15,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proa import names
+from proa.capture.choices import DnsTo, Tproxied
+from proa.capture.interception import Interception
+from proa.containers import AccessLog, LogLevel, Proxy
 from proa.errors import Invalid
-from proa.mesh import (
-    AccessLog,
-    Certificate,
-    Discovery,
-    FileDiscovery,
-    IpFamily,
-    LogLevel,
-    MeshConfiguration,
-    NoDiscovery,
-    PeerTls,
-    Proxy,
-)
+from proa.mesh import Certificate, Discovery, FileDiscovery, IpFamily, MeshConfiguration, NoDiscovery, PeerTls
 from proxy.bootstrap import bootstrap, pod_files
 from proxy.message import response
 
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = "PROA_UPDATE_GOLDEN"
 GOLDENS = {
-    "default": MeshConfiguration(),
-    "strict": MeshConfiguration(peer_tls=PeerTls.STRICT, ip_family=IpFamily.IPV4, discovery=FileDiscovery()),
+    "default": (MeshConfiguration(), Interception()),
+    "strict": (
+        MeshConfiguration(peer_tls=PeerTls.STRICT, ip_family=IpFamily.IPV4, discovery=FileDiscovery()),
+        Interception(),
+    ),
+    "annotated": (
+        MeshConfiguration(),
+        Interception(inbound_mode=Tproxied(7, 77), dns=DnsTo(("10.96.0.10", "fd96::a"))),
+    ),
 }
 DISCOVERIES: tuple[Discovery, ...] = (NoDiscovery(), FileDiscovery(config_map="mesh"))
 EVERY_SHAPE = [
@@ -68,7 +67,7 @@ def listeners(configuration: MeshConfiguration) -> dict[str, Any]:
 @pytest.mark.parametrize("name", GOLDENS)
 def test_the_files_are_the_reviewed_ones(name: str) -> None:
     """With PROA_UPDATE_GOLDEN=1 they are written anew first: read the difference then."""
-    for file in pod_files(GOLDENS[name]):
+    for file in pod_files(*GOLDENS[name]):
         path = GOLDEN / f"{name}.{file.name}"
         if UPDATE in os.environ:
             path.write_text(json.dumps(file.content, indent=2) + "\n", encoding="utf-8")
@@ -76,7 +75,7 @@ def test_the_files_are_the_reviewed_ones(name: str) -> None:
 
 
 def test_every_golden_file_is_one_of_a_configuration() -> None:
-    expected = {f"{name}.{file.name}" for name, made in GOLDENS.items() for file in pod_files(made)}
+    expected = {f"{name}.{file.name}" for name, made in GOLDENS.items() for file in pod_files(*made)}
     assert {path.name for path in GOLDEN.iterdir()} == expected
 
 
@@ -186,6 +185,7 @@ def test_files_say_where_keys_are_and_hold_none(made: MeshConfiguration) -> None
     assert "BEGIN" not in text
     assert "inline" not in text
     directories = {names.IDENTITY_DIRECTORY, names.BOOTSTRAP_DIRECTORY, names.DISCOVERY_DIRECTORY}
+    directories.add(f"{names.DISCOVERY_DIRECTORY}/{names.VOLUME_DATA}")
     for path in re.findall(r'"((?:/[\w.-]+)+)"', text.replace("/healthz/ready", "").replace("/stats/prometheus", "")):
         assert path == "/ready" or path in directories or str(Path(path).parent) in directories
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
-from ca.accounts.door import AccountsDoor
-from ca.accounts.keeping import Surroundings
+from ca.accounts.door import accounts_door
 from ca.accounts.metrics import Metrics as AccountsMetrics
+from ca.duty import ConfiguredDuty
 from ca.metrics import Metrics
 from ca.reports import Reports
 from ca.storage import LiveMaterial
+from ca.surroundings import Surroundings
 from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import Clock
@@ -93,7 +94,7 @@ def _merged(old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Replica:
-    door: AccountsDoor
+    door: ConfiguredDuty
     material: LiveMaterial
     metrics: Metrics
 
@@ -109,7 +110,7 @@ async def keeping(client: Client, clock: Clock) -> AsyncIterator[Replica]:
     configuration = LiveConfiguration(client, "proa", metrics.registry)
     reports = Reports(client, clock)
     material = LiveMaterial(client, configuration, clock, metrics, reports)
-    door = AccountsDoor(
+    door = accounts_door(
         Surroundings(client, material, configuration, clock, reports, AccountsMetrics(metrics.registry))
     )
     async with asyncio.TaskGroup() as group:

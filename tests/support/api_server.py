@@ -17,6 +17,15 @@ _PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<ns>[^/]+))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?"
 )
 
+_DESCRIBED = re.compile(r"/apis/certificates\.k8s\.io/(v1|v1beta1)")
+ASKED_FOR = web.RequestKey("asked_for", str)
+_VERSIONED = re.compile(
+    r"(/apis/certificates\.k8s\.io)/(v1|v1beta1)(/(?:.*/)?(podcertificaterequests|clustertrustbundles)(?:/.*)?)"
+)
+
+_FIRST = 100
+"""The version before the first change."""
+
 
 def status(code: int, reason: str, message: str = "as the test wants it") -> dict[str, Any]:
     return {
@@ -38,10 +47,15 @@ class ApiServer:
         """Status, reason and headers of the answer to everything."""
         self.withholding = "nothing"
         """A kind's plural: what is asked of it is answered by 503."""
+        self.versions: dict[str, tuple[str, ...]] = {
+            "podcertificaterequests": ("v1", "v1beta1"),
+            "clustertrustbundles": ("v1", "v1beta1"),
+        }
+        """In which of certificates.k8s.io these are served; they are stored, and written by `put`, as v1."""
         self.port = 0
         self._objects: dict[str, dict[str, Any]] = {}
         self._history: list[tuple[int, str, str, dict[str, Any]]] = []
-        self._version, self._oldest = 100, 0
+        self._version, self._oldest = _FIRST, 0
         self._moved = asyncio.Condition()
         self._breaking = 0
         self.breaks_properly = False
@@ -67,6 +81,15 @@ class ApiServer:
     async def mark(self) -> None:
         """Send a bookmark to every watch."""
         await self._write("BOOKMARK", "", {})
+
+    def objects(self, plural: str) -> list[dict[str, Any]]:
+        """All that there are of a kind."""
+        found = ((_PATH.fullmatch(path), item) for path, item in self._objects.items())
+        return [item for match, item in found if match and match["plural"] == plural]
+
+    def found(self, path: str) -> dict[str, Any]:
+        """The object at the path of its own; empty if there is none."""
+        return self._objects.get(path, {})
 
     def forget(self) -> None:
         """Compact: no watch can start from before now."""
@@ -99,9 +122,25 @@ class ApiServer:
         return written
 
     def _application(self) -> web.Application:
-        served = web.Application()
+        @web.middleware
+        async def by_version(request: web.Request, handler: Any) -> web.StreamResponse:
+            return await self._by_version(request, handler)
+
+        served = web.Application(middlewares=[by_version])
         served.router.add_route("*", "/{rest:.*}", self._answer)
         return served
+
+    async def _by_version(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Which version it was asked for by is `request[ASKED_FOR]`."""
+        if described := _DESCRIBED.fullmatch(request.path):
+            names = [name for name, versions in self.versions.items() if described[1] in versions]
+            return web.json_response({"resources": [{"name": name} for name in names]})
+        if found := _VERSIONED.fullmatch(request.path):
+            if found[2] not in self.versions[found[4]]:
+                return _refused(404, "NotFound")
+            request[ASKED_FOR], stored = found[2], f"{found[1]}/v1{found[3]}"
+            request = request.clone(rel_url=request.rel_url.with_path(stored, keep_query=True))
+        return await handler(request)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path_qs}")
@@ -116,7 +155,10 @@ class ApiServer:
         assert found is not None, request.path
         if request.method == "GET":
             return self._get(request.path) if found["name"] else self._list(request)
-        return await self._change(request.method, request.path, await request.json())
+        body = await request.json()
+        if is_of_another_version(body, request):
+            return _refused(400, "BadRequest")
+        return await self._change(request.method, request.path, body)
 
     async def _change(self, method: str, path: str, body: dict[str, Any]) -> web.Response:
         match method:
@@ -125,8 +167,10 @@ class ApiServer:
             case "PUT":
                 return await self._replace(path, body)
             case "PATCH":
-                # A merge patch of the top level or an application of all of it, which is all that is asked of this one.
-                return web.json_response(await self._write("MODIFIED", path, {**self._objects.get(path, {}), **body}))
+                # A merge patch, or an application of all of it, which comes to the same here.
+                return web.json_response(
+                    await self._write("MODIFIED", path, _merged(self._objects.get(path, {}), body))
+                )
             case _:
                 await self.remove(path)
                 return web.json_response(status(200, "Success"))
@@ -136,7 +180,7 @@ class ApiServer:
         return web.json_response(found) if found else _refused(404, "NotFound")
 
     def _list(self, request: web.Request) -> web.Response:
-        every = [each for path, each in sorted(self._objects.items()) if _within(path, request)]
+        every = [each for path, each in sorted(self._objects.items()) if _within(path, each, request)]
         start = int(request.query.get("continue", "0"))
         end = start + self.page
         metadata = {"resourceVersion": str(self._version)} | ({"continue": str(end)} if end < len(every) else {})
@@ -145,7 +189,8 @@ class ApiServer:
     async def _create(self, path: str, body: dict[str, Any]) -> web.Response:
         if path in self._objects:
             return _refused(409, "AlreadyExists")
-        return web.json_response(await self._write("ADDED", path, body))
+        metadata = {"uid": f"uid-of-{body['metadata']['name']}", **body["metadata"]}
+        return web.json_response(await self._write("ADDED", path, {**body, "metadata": metadata}))
 
     async def _replace(self, path: str, body: dict[str, Any]) -> web.Response:
         if path not in self._objects:
@@ -172,10 +217,11 @@ class ApiServer:
             await answer.write(_line("ERROR", status(410, "Expired")))
             return answer
         while breaking == self._breaking:
-            for version, kind, path, item in list(self._history):
-                if version > since and (not path or _within(path, request)):
+            # Each version is one entry: what is new stands at the end, and hundreds of objects have a long past.
+            for version, kind, path, item in self._history[max(since - _FIRST, 0) :]:
+                if not path or _within(path, item, request):
                     await answer.write(_line(kind, item))
-                since = max(since, version)
+                since = version
             async with self._moved:
                 if self._version <= since and breaking == self._breaking:
                     await self._moved.wait()
@@ -213,15 +259,33 @@ def kubeconfig(server: str, **cluster: Any) -> str:
     )
 
 
-def _within(path: str, request: web.Request) -> bool:
-    """Whether the object at *path* is of the collection that *request* asks for, and of its field selector."""
-    asked, item = _PATH.fullmatch(request.path), _PATH.fullmatch(path)
+def _within(path: str, item: dict[str, Any], request: web.Request) -> bool:
+    """Whether *item* at *path* is of the collection that *request* asks for, and of its field selector."""
+    asked, found = _PATH.fullmatch(request.path), _PATH.fullmatch(path)
     assert asked is not None
-    assert item is not None
-    same = asked["plural"] == item["plural"] and asked["ns"] in (None, item["ns"])
-    return (
-        same and request.query.get("fieldSelector", f"metadata.name={item['name']}") == f"metadata.name={item['name']}"
-    )
+    assert found is not None
+    same = asked["plural"] == found["plural"] and asked["ns"] in (None, found["ns"])
+    field, _, value = request.query.get("fieldSelector", "").partition("=")
+    return same and (not field or _at(item, field) == value)
+
+
+def _at(item: Any, field: str) -> Any:
+    for name in field.split("."):
+        item = item.get(name, {})
+    return item
+
+
+def _merged(old: Any, patch: dict[str, Any]) -> dict[str, Any]:
+    """RFC 7386."""
+    kept = dict(old) if isinstance(old, dict) else {}
+    for name, value in patch.items():
+        kept[name] = _merged(kept.get(name), value) if isinstance(value, dict) else value
+    return {name: value for name, value in kept.items() if value is not None}
+
+
+def is_of_another_version(body: dict[str, Any], request: web.Request) -> bool:
+    """What the real one refuses: an object of one version at the path of another."""
+    return "apiVersion" in body and body["apiVersion"].rpartition("/")[2] != request.get(ASKED_FOR, "v1")
 
 
 def _refused(code: int, reason: str) -> web.Response:

@@ -2,15 +2,18 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.answering import Answering
-from ca.csr import stub_request
+from ca.csr import Proof, stub_request
 from ca.door import Door
 from ca.metrics import Metrics
 from ca.reports import Reports
@@ -18,19 +21,33 @@ from ca.storage import LiveMaterial
 from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import system_clock
-from support.api_server import ApiServer, status
+from support.api_server import ASKED_FOR, ApiServer, is_of_another_version, status
 
 REQUESTS = "/apis/certificates.k8s.io/v1/namespaces/shop/podcertificaterequests"
 SECONDS = 20.0
 
 
+def proof(key: Any, pod_uid: str) -> Proof:
+    """As kubelets older than 1.36 make it (Kubernetes 1.35, pod certificate manager)."""
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if isinstance(key, rsa.RSAPrivateKey):
+        # Go's nil options: the salt is as long as the key lets it be.
+        padding = PSS(MGF1(SHA256()), PSS.MAX_LENGTH)
+        return Proof(spki, key.sign(pod_uid.encode(), padding, SHA256()))
+    return Proof(spki, key.sign(pod_uid.encode(), ec.ECDSA(SHA256())))
+
+
 class Requests(ApiServer):
     """Lets a request be answered once, as the real one does, and selects by signer."""
 
+    hidden: Mapping[str, str] = {}
+    """Of a request's spec, what only v1beta1 shows."""
     losing_answers = False
     """Whether it takes the answer to a request and hangs up before it says so."""
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.get(ASKED_FOR) == "v1beta1" and (known := self._objects.get(request.path)) and "spec" in known:
+            return web.json_response({**known, "spec": {**known["spec"], **self.hidden}})
         if request.query.get("fieldSelector", "").startswith("spec.signerName="):
             serving = "serving" in request.query["fieldSelector"]
             # There are no requests for servers here: their watch sees an empty kind.
@@ -46,6 +63,8 @@ class Requests(ApiServer):
         if known.get("status"):
             return web.json_response(status(422, "Invalid", "status is immutable"), status=422)
         answer = await request.json()
+        if is_of_another_version(answer, request):
+            return web.json_response(status(400, "BadRequest"), status=400)
         if self.losing_answers:
             assert request.transport is not None
             request.transport.abort()
@@ -60,8 +79,10 @@ class Requests(ApiServer):
         return self._objects[f"{REQUESTS}/{name}"].get("status")
 
 
-async def asked(server: Requests, name: str, csr: bytes | None = None) -> None:
-    """A pod and its request."""
+async def asked(server: Requests, name: str, csr: bytes | None = None, **shown: Proof | None) -> None:
+    """A pod and its request; empty where its kubelet is an old one. *shown* is what v1beta1 shows of the `older`
+    members, None as null."""
+    sent = stub_request(ec.generate_private_key(ec.SECP256R1())) if csr is None else csr
     pod = await server.put(
         f"/api/v1/namespaces/shop/pods/{name}", spec={"serviceAccountName": "web", "nodeName": "node"}
     )
@@ -74,8 +95,12 @@ async def asked(server: Requests, name: str, csr: bytes | None = None) -> None:
         "nodeName": "node",
         "nodeUID": "uid-of-node",
         "maxExpirationSeconds": 86400,
-        "stubPKCS10Request": b64encode(csr or stub_request(ec.generate_private_key(ec.SECP256R1()))).decode(),
+        # The API server shows null where there is none.
+        "stubPKCS10Request": b64encode(sent).decode() if sent else None,
     }
+    for older in shown.values():
+        spec["pkixPublicKey"] = b64encode(older.key).decode() if older else None
+        spec["proofOfPossession"] = b64encode(older.signature).decode() if older else None
     await server.put(f"{REQUESTS}/{name}", spec=spec)
 
 

@@ -9,6 +9,17 @@ from typing import Self
 
 from support.rooms import PATIENCE, Room
 
+BYTES = b"enough bytes that this is plainly no TLS"
+
+
+def said(connection: socket.socket, what: bytes = BYTES) -> bytes:
+    """What is heard on *connection* after saying *what*: nothing if it is closed."""
+    try:
+        connection.sendall(what)
+        return connection.recv(4096)
+    except ConnectionError:
+        return b""
+
 
 @dataclass
 class Visit:

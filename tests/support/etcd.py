@@ -5,6 +5,7 @@ For many histories in a row, which a server would take seconds for.
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -56,6 +57,9 @@ class Etcd:
                 path = f"{path}/{body['metadata']['name']}"
                 exists = path in self.objects
                 return _refusal(409, "AlreadyExists") if exists else self._write(path, body, must_be=None)
+            case "DELETE":
+                found = self.objects.pop(path, None)
+                return _refusal(404, "NotFound") if found is None else _answer(found)
             case _:
                 old = self.objects.get(path, {})
                 return self._write(path, _merged(old, body), old.get("metadata", {}).get("resourceVersion"))
@@ -68,7 +72,7 @@ class Etcd:
             return _answer(self.objects[path])
         if path.rpartition("/")[2] not in _COLLECTIONS:
             return _refusal(404, "NotFound")
-        inside = [each for place, each in self.objects.items() if place.rpartition("/")[0] == path]
+        inside = [each for place, each in self.objects.items() if path in _collections(place)]
         return _answer({"metadata": {}, "items": inside})
 
     def _write(self, path: str, item: Any, must_be: str | None) -> Answer:
@@ -84,8 +88,15 @@ class Etcd:
 
     def _store(self, path: str, item: Any) -> Any:
         self._version += 1
-        self.objects[path] = {**item, "metadata": {**item["metadata"], "resourceVersion": str(self._version)}}
+        told = {"uid": f"uid-{self._version}", **item["metadata"], "resourceVersion": str(self._version)}
+        self.objects[path] = {**item, "metadata": told}
         return self.objects[path]
+
+
+def _collections(place: str) -> tuple[str, str]:
+    """The one of the object's namespace, and that of all namespaces."""
+    parent = place.rpartition("/")[0]
+    return parent, re.sub(r"/namespaces/[^/]+(?=/)", "", parent)
 
 
 def _merged(old: Any, patch: Any) -> Any:

@@ -26,6 +26,8 @@ OPTIONS = st.builds(
             {"proxy": {"accessLog": "off"}},
             {"authority": {"istio": {"kind": "grpc"}}},
             {"authority": {"secrets": {"kind": "service-accounts"}}},
+            {"authority": {"roots": {"kind": "config-maps"}}},
+            {"authority": {"requests": {"kind": "certificate-signing-requests"}}},
         ]
     ),
 )

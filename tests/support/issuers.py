@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ca.certificates import digest, issuing_certificate
+from ca.certificates import issuing_certificate
 from ca.material import Issuer, Material
 from ca.profile import (
     INTERMEDIATE_LIFETIME,
@@ -15,6 +15,7 @@ from ca.profile import (
     root_builder,
 )
 from ca.randomness import new_serial
+from ca.signature import digest
 from proa.clock import Clock
 from proa.identity import TrustDomain
 

@@ -25,12 +25,15 @@ from cryptography.x509 import (
 )
 from cryptography.x509.oid import NameOID
 
-from ca.istio.door import Addresses, IstioDoor, Surroundings
+from ca.custody import Keeper, nobody
+from ca.istio.door import Addresses, IstioDoor
 from ca.istio.metrics import Metrics as IstioMetrics
 from ca.istio.quota import Rates
+from ca.jwt.keeping import jwt_keys
 from ca.metrics import Metrics
 from ca.reports import Reports
-from ca.storage import LiveMaterial
+from ca.storage import Issuing, LiveMaterial
+from ca.surroundings import Surroundings
 from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import Clock, system_clock
@@ -38,7 +41,7 @@ from support.door import Requests, until
 from support.protocol import generated
 
 NAME = "proa-ca.proa-system.svc"
-LOCAL = Addresses("127.0.0.1:0", "127.0.0.1:0")
+LOCAL = Addresses("127.0.0.1:0", "127.0.0.1:0", 0)
 OPEN = json.dumps({"authority": {"istio": {"kind": "grpc", "trustedNodeAccounts": ["mesh/ztunnel"]}}})
 CONFIGURATION = "/api/v1/namespaces/proa-system/configmaps/proa"
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -120,6 +123,7 @@ class Running:
     door: IstioDoor
     material: LiveMaterial
     metrics: Metrics
+    stopping: asyncio.Event
 
     def count(self, code: str, reason: str) -> float:
         labels = {"code": code, "reason": reason}
@@ -202,18 +206,24 @@ def leaf_of(chain: list[str]) -> Any:
 
 @asynccontextmanager
 async def open_door(
-    client: Client, rates: Rates | None = None, clock: Clock = system_clock, addresses: Addresses = LOCAL
+    client: Client,
+    rates: Rates | None = None,
+    clock: Clock = system_clock,
+    addresses: Addresses = LOCAL,
+    keeper: Keeper = nobody,
+    lag: float = 0.0,
 ) -> AsyncIterator[Running]:
     metrics, stopping = Metrics(), asyncio.Event()
-    configuration = LiveConfiguration(client, "proa", metrics.registry)
-    material = LiveMaterial(client, configuration, clock, metrics, Reports(client, clock))
-    around = Surroundings(client, material, configuration, clock, IstioMetrics(metrics.registry))
-    door = IstioDoor(around, addresses, rates)
+    configuration, reports = LiveConfiguration(client, "proa", metrics.registry), Reports(client, clock)
+    material = LiveMaterial(client, configuration, clock, metrics, reports, Issuing(keeper))
+    around = Surroundings(client, material, configuration, clock, reports, IstioMetrics(metrics.registry))
+    door = IstioDoor(around, addresses, rates, lag)
     async with asyncio.TaskGroup() as group:
-        for part in (configuration.service, material.service, door.service):
+        tokens = jwt_keys(Surroundings(client, material, configuration, clock, reports, None))
+        for part in (configuration.service, material.service, door.service, tokens.keep, reports.service):
             group.create_task(part(stopping))
         try:
-            yield Running(door, material, metrics)
+            yield Running(door, material, metrics, stopping)
         finally:
             stopping.set()
 

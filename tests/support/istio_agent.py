@@ -5,6 +5,7 @@ Run there, beside what protoc made of the protocol; prints what came of it.
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,20 @@ from cryptography.x509.verification import PolicyBuilder, Store
 
 HOST = "proa-ca.proa-system.svc"
 ROOTS = Path("/identity/roots.pem").read_bytes()
+PATIENCE = 60.0
+"""Seconds. A test beside may take every replica away at once."""
 
 
 def asked(port: int, csr: bytes, token: str = "", holding: Any = (None, None), **metadata: str) -> Any:
-    """The answer's certificates, or the name of the code with which there was none."""
+    """The answer's certificates, or the name of the code with which there was none: not that nobody is there now,
+    after which Istio's agent asks again, too."""
+    last = time.monotonic() + PATIENCE
+    while (answer := asked_once(port, csr, token, holding, **metadata)) == "UNAVAILABLE" and time.monotonic() < last:
+        time.sleep(1)
+    return answer
+
+
+def asked_once(port: int, csr: bytes, token: str, holding: Any, **metadata: str) -> Any:
     with grpc.secure_channel(f"{HOST}:{port}", grpc.ssl_channel_credentials(ROOTS, *holding)) as channel:
         request = istio_ca_pb2.IstioCertificateRequest(csr=csr.decode(), validity_duration=3600)
         request.metadata.update(metadata)

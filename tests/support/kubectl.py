@@ -2,7 +2,9 @@
 
 import json
 import os
+import secrets
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,6 +82,19 @@ class Kubectl:
         pods = self("get", "pods", "--output=wide")
         return f"\n{pods}\n{events[-6000:]}"
 
+    def autopsy(self) -> str:
+        """What somebody who was not there needs of a namespace in which a test has failed, before it is deleted."""
+        described = [self.report()]
+        for each in self.json("pods"):
+            name = each["metadata"]["name"]
+            described += [name, json.dumps(each["metadata"].get("annotations", {})), json.dumps(each["status"])]
+            asked = ("logs", name, "--all-containers", "--prefix", "--timestamps", "--tail=40")
+            try:
+                described.append(self(*asked))
+            except Failed as failed:
+                described.append(failed.output)
+        return "\n".join(described)
+
     @contextmanager
     def new_namespace(self, name: str, labels: dict[str, str] | None = None) -> Iterator["Kubectl"]:
         """A namespace in which pods can be made; deleted at the end without waiting for it."""
@@ -90,6 +105,9 @@ class Kubectl:
             # Pods are refused before their ServiceAccount is there.
             eventually(lambda: inside("get", "serviceaccount", "default", "--ignore-not-found"), f"{name}'s account")
             yield inside
+        except BaseException:
+            sys.stdout.write(inside.autopsy())
+            raise
         finally:
             self("delete", "namespace", name, *GONE)
 
@@ -103,13 +121,32 @@ def answered(inside: Kubectl, url: str, *, by: str, begins: str = "", container:
     return bool(page) and page.startswith(begins)
 
 
-def eventually(condition: Callable[[], Any], awaited: str, seconds: float = 60, pause: float = 0.25) -> Any:
-    """What *condition* answers as soon as it is true; *pause* lies between two questions to the cluster."""
-    deadline = time.monotonic() + seconds
+def serves(found: dict[str, Any]) -> bool:
+    """Whether a pod is ready, and not ending."""
+    conditions = {each["type"]: each["status"] for each in found["status"].get("conditions", [])}
+    return "deletionTimestamp" not in found["metadata"] and conditions.get("Ready") == "True"
+
+
+def eventually(condition: Callable[[], Any], awaited: str, seconds: float = 60, pause: float = 1) -> Any:
+    """What *condition* answers as soon as it is true. The first questions follow each other soon, later ones *pause*
+    seconds apart: each is a process of kubectl's, and takes a seventh of a second of a processor that others need."""
+    deadline, soon = time.monotonic() + seconds, 0.1
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {awaited}"
-        time.sleep(pause)
+        time.sleep(min(soon, pause))
+        soon *= 1.5
     return answer
+
+
+def once_mounted(inside: Kubectl, condition: Callable[[], Any], awaited: str, seconds: float = 150) -> Any:
+    """As `eventually`, of what pods see in a ConfigMap or a trust bundle that they mount: each has its turn at the
+    kubelet now, as its annotation changes, and not within the minute and a half that it would take."""
+
+    def looked() -> Any:
+        inside("annotate", "pods", "--all", "--overwrite", f"{OF_A_TEST}={secrets.token_hex(4)}")
+        return condition()
+
+    return eventually(looked, awaited, seconds, pause=2)
 
 
 def listed(*objects: object) -> dict[str, object]:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +17,9 @@ from discovery.model import Transport, Workload
 from discovery.resources import resources
 from installation.postflight import ABOUT_OTHERS
 from proa import names
+from proa.containers import AccessLog
+from proa.digest import digest
 from proa.identity import TrustDomain, WorkloadIdentity
-from proa.mesh import AccessLog
 from support.kubectl import OF_A_TEST, Failed, Kubectl, eventually, pod, pod_spec
 
 MANIFESTS: Final = Path(__file__).parents[2] / "manifests"
@@ -50,24 +50,36 @@ class Mesh:
         return {each["metadata"]["name"]: each["metadata"]["labels"]["app.kubernetes.io/version"] for each in found}
 
     def restart(self) -> None:
-        """With the image that the node has now."""
-        self.system("rollout", "restart", *PROCESSES)
-        self.system.ready(*PROCESSES, seconds=180)
+        """Every process of every revision, with the image that the node has now."""
+        self.system("rollout", "restart", "deployments")
+        eventually(lambda: all(map(_rolled_out, self.system.json("deployments"))), "every process anew", 180)
 
-    def install(self, *way: str) -> float:
-        """Apply the manifests; the seconds until every process is Ready and pods are injected."""
-        started = time.monotonic()
-        self.kubectl("apply", *(way or ("--server-side", "--force-conflicts")), f"--kustomize={MANIFESTS}")
+    def install(self, **settings: object) -> None:
+        """By the command, whoever had it installed before."""
+        self._set("install", settings, "--force-conflicts")
+        eventually(self.injects, "the first injected pod")
+
+    def apply(self, *way: str, overlay: str = ".") -> None:
+        """The manifests, by kubectl; every process is Ready in the end, and pods are injected."""
+        self.kubectl("apply", *way, f"--kustomize={MANIFESTS / overlay}")
         self.system.ready(*PROCESSES, seconds=180)
         eventually(self.injects, "the first injected pod")
-        return time.monotonic() - started
+
+    @contextmanager
+    def opened(self, authority: dict[str, Any], *ours: str) -> Iterator[None]:
+        """With doors of the authority's open, which are closed again; *ours* is what they make for themselves."""
+        try:
+            with self.upgraded(authority=authority):
+                yield
+        finally:
+            self.system("delete", "--ignore-not-found", *ours)
 
     def uninstall(self) -> None:
         self.proa("uninstall", "--yes")
 
-    def proa(self, *arguments: str, status: int = 0) -> str:
-        """What the command wrote: first to standard output, then to standard error."""
-        done = self._ran(*arguments)
+    def proa(self, *arguments: str, status: int = 0, given: str = "") -> str:
+        """What the command wrote: first to standard output, then to standard error. *given* is its standard input."""
+        done = self._ran(*arguments, given=given)
         assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
@@ -87,12 +99,13 @@ class Mesh:
         assert (done.returncode, found["scope"]) == (0 if found["ok"] else 1, "installation")
         return {each["code"]: each["outcome"] for each in found["checks"] if each["code"] not in ABOUT_OTHERS}
 
-    def _ran(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def _ran(self, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
         program = Path(sys.executable).with_name("proa")
         cluster = {"KUBECONFIG": str(self.kubectl.kubeconfig), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
         return subprocess.run(
             [program, *arguments],
             env={**cluster, **self.environment},
+            input=given,
             capture_output=True,
             text=True,
             timeout=240,
@@ -113,6 +126,29 @@ class Mesh:
         return json.loads(self.kubectl(*arguments, given=example))
 
     @contextmanager
+    def revision(self, name: str, **settings: object) -> Iterator[dict[str, str]]:
+        """A webhook of its own, which goes by *settings*; the labels of a namespace that it injects."""
+        self.proa(
+            "install", f"--revision={name}", "--profile=minimal", "--set-config=-", given=yaml.safe_dump(settings)
+        )
+        try:
+            yield {**IN_MESH, names.REVISION: name}
+        finally:
+            self.proa("uninstall", "--force", f"--revision={name}")
+
+    @contextmanager
+    def upgraded(self, **settings: object) -> Iterator[None]:
+        """The default revision and what all share, with what *settings* need; in the end without."""
+        self._set("upgrade", settings, "--force-conflicts")
+        try:
+            yield
+        finally:
+            self._set("upgrade", {}, "--force-conflicts")
+
+    def _set(self, command: str, settings: dict[str, object], *options: str) -> None:
+        self.proa(command, "--set-config=-", *options, given=yaml.safe_dump(settings))
+
+    @contextmanager
     def configured(self, **settings: object) -> Iterator[None]:
         """Every webhook goes by *settings*, beside what is configured already, until the end."""
         former = self.system.json("configmap", names.CONFIGURATION_MAP)["data"][names.CONFIGURATION_KEY]
@@ -123,21 +159,29 @@ class Mesh:
             self._configure(former)
 
     def _configure(self, document: str) -> None:
-        before = self._configurations()
         patch = {"data": {names.CONFIGURATION_KEY: document}}
         self.system("patch", "configmap", names.CONFIGURATION_MAP, "--type=merge", f"--patch={json.dumps(patch)}")
+        wanted = {digest(document.encode())}
+        eventually(lambda: self._configurations() == wanted, "every webhook's new configuration")
 
-        def followed() -> bool:
-            now = self._configurations()
-            return all(now.get(name, count + 1) > count for name, count in before.items())
-
-        eventually(followed, "every webhook's new configuration")
-
-    def _configurations(self) -> dict[str, int]:
-        """How many each webhook has had in force. Pods would not tell: the API server may ask one of them each time."""
+    def _configurations(self) -> set[str]:
+        """What the webhooks have in force. Pods would not tell: the API server may ask one of them each time."""
         found = self.system.json("pods", f"--selector=app.kubernetes.io/name={names.WEBHOOK}")
         standing = [each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]]
-        return {name: self.system("logs", name).count("configuration in force") for name in standing}
+        return {_in_force(self.system("logs", name)) for name in standing}
+
+
+def _in_force(log: str) -> str:
+    """The digest of the last configuration that a process says it goes by."""
+    events = [json.loads(line) for line in log.splitlines() if "configuration in force" in line]
+    return events[-1]["document"] if events else ""
+
+
+def _rolled_out(deployment: dict[str, Any]) -> bool:
+    """Whether its pods are those that its newest template asks for, and no others (`kubectl rollout status`)."""
+    wanted, status = deployment["spec"]["replicas"], deployment["status"]
+    counts = [status.get(count, 0) for count in ("replicas", "updatedReplicas", "availableReplicas")]
+    return status.get("observedGeneration") == deployment["metadata"]["generation"] and counts == [wanted] * 3
 
 
 def carries(found: dict[str, Any]) -> bool:

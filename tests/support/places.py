@@ -41,3 +41,8 @@ class Wired(Protocol):
         short: bool = False,
     ) -> dict[str, Any]: ...
     def captured(self, direction: str) -> int: ...
+
+
+def complaints(done: Done) -> str:
+    """Of proa-init, but for the one that depends on the machine: its room for sidecars."""
+    return "".join(line for line in done.stderr.splitlines(keepends=True) if "inotify" not in line)

@@ -1,4 +1,4 @@
-"""Istio's protocol as protoc makes it of its definition: a client's messages and stubs."""
+"""Others' protocols as protoc makes them of their definitions: a client's messages and stubs."""
 
 import importlib
 import sys
@@ -9,29 +9,30 @@ from typing import Any
 
 from grpc_tools import protoc
 
-PROTO = Path(__file__).with_name("istio_ca.proto")
+HERE = Path(__file__).parent
 AGENT = Path(__file__).with_name("istio_agent.py")
 """A program for a pod."""
 
 
 @cache
-def sources() -> dict[str, str]:
-    """What protoc makes of the protocol's definition: the messages and the stubs, by the names of their files."""
+def sources(protocol: str = "istio_ca") -> dict[str, str]:
+    """What protoc makes of a protocol's definition: the messages and the stubs, by the names of their files."""
     # protoc's own: struct.proto.
     own = Path(protoc.__file__).parent / "_proto"
     with TemporaryDirectory() as directory:
-        arguments = ["protoc", f"-I{PROTO.parent}", f"-I{own}", f"--python_out={directory}"]
-        assert protoc.main([*arguments, f"--grpc_python_out={directory}", PROTO.name]) == 0
+        arguments = ["protoc", f"-I{HERE}", f"-I{own}", f"--python_out={directory}"]
+        assert protoc.main([*arguments, f"--grpc_python_out={directory}", f"{protocol}.proto"]) == 0
         return {each.name: each.read_text(encoding="utf-8") for each in Path(directory).iterdir()}
 
 
 @cache
-def generated() -> tuple[Any, Any]:
+def generated(protocol: str = "istio_ca") -> tuple[Any, Any]:
+    """Its messages and its stubs."""
     with TemporaryDirectory() as directory:
-        for name, text in sources().items():
+        for name, text in sources(protocol).items():
             (Path(directory) / name).write_text(text, encoding="utf-8")
         sys.path.insert(0, directory)
         try:
-            return importlib.import_module("istio_ca_pb2"), importlib.import_module("istio_ca_pb2_grpc")
+            return importlib.import_module(f"{protocol}_pb2"), importlib.import_module(f"{protocol}_pb2_grpc")
         finally:
             sys.path.remove(directory)

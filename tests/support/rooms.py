@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-PATIENCE = 15.0
+PATIENCE = 45.0
 """Seconds after which whatever was waited for counts as never coming."""
 CLONE_NEWNET = 0x40000000
 """linux/sched.h"""
@@ -50,6 +50,15 @@ class Room:
 
     def connected(self, host: str, port: int) -> socket.socket:
         return self(socket.create_connection, (host, port), PATIENCE)
+
+    def echoed(self, host: str, port: int, word: bytes) -> bool:
+        """Whether a new connection from inside hears *word*, which it says."""
+        with self.connected(host, port) as connection:
+            try:
+                connection.sendall(word)
+                return connection.recv(4096) == word
+            except ConnectionError:
+                return False
 
     def answer(self, port: int, path: str, *, host: str = "127.0.0.1", method: str = "GET") -> tuple[int, str]:
         """Status and body of an HTTP request from inside."""

@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from cryptography import x509
 
 from ca.authority import CertificateAuthority, self_signed_authority
 from ca.bundle import credential_bundle
@@ -19,11 +22,15 @@ from discovery.directory import publish
 from discovery.files import subscription_files
 from discovery.resources import resources
 from proa import names
+from proa.capture.interception import Interception
 from proa.clock import system_clock
+from proa.containers import AccessLog
 from proa.identity import TrustDomain, WorkloadIdentity
-from proa.mesh import AccessLog, MeshConfiguration
+from proa.mesh import MeshConfiguration
 from proxy.bootstrap import pod_files
 from support.rooms import Room, awaited
+from webhook.sidecar import sidecar as made
+from webhook.wishes import ORDINARY, PodSettings
 
 
 @dataclass
@@ -65,6 +72,18 @@ class Sidecar:
     def discovery(self) -> Path:
         return self.directory / "discovery"
 
+    @property
+    def serial(self) -> int:
+        """Of the certificate that Envoy uses."""
+        _, body = self.room.answer(names.ADMIN_PORT, "/certs")
+        found = [each["cert_chain"][0]["serial_number"] for each in json.loads(body)["certificates"]]
+        return int(found[-1], 16)
+
+    def take(self, identity: dict[str, bytes]) -> None:
+        """Swap the identity volume as the kubelet does, and wait until Envoy has read it."""
+        publish(self.identity, identity, mode=0o600, owner=names.PROXY_UID)
+        awaited(lambda: self.serial == leaf_of(identity).serial_number)
+
     def stats(self, pattern: str) -> dict[str, int]:
         _, body = self.room.answer(names.ADMIN_PORT, f"/stats?format=json&filter={pattern}")
         return {stat["name"]: stat["value"] for stat in json.loads(body)["stats"] if "name" in stat}
@@ -76,8 +95,25 @@ class Sidecar:
         """Swap *files* into the discovery volume."""
         publish(self.discovery, {name: moved(text.decode(), self.directory).encode() for name, text in files.items()})
 
+    def discover_unlinked(self, files: dict[str, bytes]) -> None:
+        """The same as the kubelet begins it, when new names are no links yet."""
+        former = set(self.discovery.iterdir())
+        content = self.discovery / "..unlinked"
+        content.mkdir()
+        for name, text in files.items():
+            (content / name).write_text(moved(text.decode(), self.directory), encoding="utf-8")
+        swap = self.discovery / "..unlinked_tmp"
+        swap.symlink_to(content.name)
+        swap.rename(self.discovery / names.VOLUME_DATA)
+        assert set(self.discovery.iterdir()) == {*former, content}
+
     def log(self) -> str:
         return (self.directory / "log").read_text(encoding="utf-8")
+
+
+def leaf_of(identity: dict[str, bytes]) -> x509.Certificate:
+    """The certificate in an identity volume's content."""
+    return x509.load_pem_x509_certificates(identity[names.CREDENTIAL_BUNDLE])[0]
 
 
 def envoy_binary() -> Path:
@@ -99,14 +135,26 @@ def moved(text: str, directory: Path) -> str:
     return text
 
 
-def write_bootstrap(configuration: MeshConfiguration, directory: Path) -> Path:
+def write_bootstrap(
+    configuration: MeshConfiguration, directory: Path, interception: Interception | None = ORDINARY.interception
+) -> Path:
     """The sidecar's files, their absolute paths moved below *directory*, and a mesh without workloads."""
     (directory / "bootstrap").mkdir(parents=True)
-    for file in pod_files(configuration):
+    for file in pod_files(configuration, interception):
         text = moved(json.dumps(file.content), directory)
         (directory / "bootstrap" / file.name).write_text(text, encoding="utf-8")
     publish(directory / "discovery", subscription_files(resources((), AccessLog.OFF)))
     return directory / "bootstrap" / names.BOOTSTRAP_FILE
+
+
+def _capabilities(context: Any) -> Iterator[str]:
+    """Arguments of setpriv: what root has of them is bounded, what another has is given."""
+    # The last is only for the binary, which may be installed where no other user can look.
+    kept = ",".join(f"+{name.lower()}" for name in (*context["capabilities"].get("add", ()), "DAC_READ_SEARCH"))
+    if context["runAsUser"] == 0:
+        yield from (f"--bounding-set=-all,{kept}", "--inh-caps=-all", "--no-new-privs")
+    else:
+        yield from (f"--inh-caps={kept}", f"--ambient-caps={kept}")
 
 
 @contextmanager
@@ -124,14 +172,15 @@ def running_sidecar(
     with tempfile.TemporaryDirectory(prefix="proa-sidecar-") as temporary, ExitStack() as stack:
         directory = Path(temporary)
         directory.chmod(0o755)
-        bootstrap = write_bootstrap(configuration, directory)
-        publish(directory / "identity", identity, mode=0o600, owner=names.PROXY_UID)
+        settings = PodSettings(intercepting=tuple(init))
+        bootstrap = write_bootstrap(configuration, directory, settings.interception)
+        context = json.loads(bytes(made(configuration, settings).proxy))["securityContext"]
+        publish(directory / "identity", identity, mode=0o600, owner=context["runAsUser"])
         log = stack.enter_context((directory / "log").open("wb"))
         room.run(sys.executable, "-m", "init", *init)
         command = [
-            *("setpriv", f"--reuid={names.PROXY_UID}", f"--regid={names.PROXY_GID}", "--clear-groups"),
-            # Only for the binary, which may be installed where no other user can look.
-            *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+            *("setpriv", f"--reuid={context['runAsUser']}", f"--regid={context['runAsGroup']}", "--clear-groups"),
+            *_capabilities(context),
             *(str(envoy_binary()), "--config-path", str(bootstrap), "--concurrency", "1", "--log-level", "warning"),
             *("--service-node", "web.shop", "--service-cluster", "web.shop", "--disable-hot-restart"),
             *("--file-flush-interval-msec", "10"),

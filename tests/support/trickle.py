@@ -10,7 +10,7 @@ from support.kubectl import Failed, Kubectl, eventually, pod, pod_spec
 GATED = {"schedulingGates": [{"name": "proa.dev/never"}]}
 """What matters is the admission: such a pod is stored and never started."""
 LABEL = "trickle"
-SOME = 20
+SOME = 8
 
 
 class Trickle:

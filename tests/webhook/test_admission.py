@@ -1,7 +1,9 @@
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
+import jsonpatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,17 @@ def test_the_reason_stands_in_the_audit_annotations(
     assert left.audit_annotations == {"decision": "left", "reason": "not_asked_for"}
     refused = answer(review_of(ordinary_pod), {names.INJECT: "yes"})
     assert refused.audit_annotations == {"decision": "refused", "reason": "invalid"}
+
+
+def test_an_answer_about_a_pod_that_is_injected_repeats_no_key_of_the_first(
+    review_of: ReviewOf, answer: Answer, ordinary_pod: dict[str, Any]
+) -> None:
+    """As the API server asks again after its own plugins, and takes each key once."""
+    injected = answer(review_of(ordinary_pod))
+    assert injected.patch is not None
+    again = answer(review_of(jsonpatch.apply_patch(ordinary_pod, json.loads(injected.patch))))
+    assert again.audit_annotations == {"decision-again": "left", "reason-again": "already_injected"}
+    assert not again.audit_annotations.keys() & injected.audit_annotations.keys()
 
 
 def test_a_pod_of_an_unknown_namespace_gets_no_answer_rather_than_a_refusal(
@@ -133,6 +146,15 @@ def test_everything_a_pod_collides_with_is_named_at_once(review_of: ReviewOf, an
         "spec.volumes[2].name",
     ]
     assert "found 0, allowed: 1337: interception rests on it" in message
+
+
+@pytest.mark.parametrize("port", [15000, 15001, 15006, 15021, 15090])
+def test_an_application_at_a_port_of_the_sidecars_is_refused_and_told_which(
+    review_of: ReviewOf, answer: Answer, port: int
+) -> None:
+    pod = {"spec": {"containers": [{"name": "app", "ports": [{"containerPort": port}]}]}}
+    message = refusal_of(answer(review_of(pod))).message
+    assert f"spec.containers[0].ports[0].containerPort: found {port}, allowed: any port but the sidecar's" in message
 
 
 def test_a_pod_copied_from_an_injected_one_without_its_sidecar_is_refused(review_of: ReviewOf, answer: Answer) -> None:

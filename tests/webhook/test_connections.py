@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from kube.connections import https_service
 from support.roots import NOW, Root
-from webhook.connections import https_service
 from webhook.serving import Serving
 
 NAME = "proa-webhook.proa-system.svc"
@@ -63,7 +63,7 @@ async def status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 async def test_a_client_beyond_the_bound_waits_until_another_goes(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webhook.connections.CONNECTIONS", 2)
+    monkeypatch.setattr("kube.connections.CONNECTIONS", 2)
     async with listening(serving) as (address, _):
         first, second = await opened(address), await opened(address)
         third = asyncio.create_task(opened(address))
@@ -77,7 +77,7 @@ async def test_a_client_beyond_the_bound_waits_until_another_goes(
 
 
 async def test_a_failed_handshake_gives_its_place_back(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhook.connections.CONNECTIONS", 1)
+    monkeypatch.setattr("kube.connections.CONNECTIONS", 1)
     async with listening(serving) as (address, _):
         for _ in range(3):
             reader, writer = await asyncio.open_connection(*address)
@@ -92,7 +92,7 @@ async def test_a_failed_handshake_gives_its_place_back(serving: Serving, monkeyp
 async def test_who_says_nothing_in_the_handshake_is_hung_up_on(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webhook.connections.HANDSHAKE_SECONDS", 0.05)
+    monkeypatch.setattr("kube.connections.HANDSHAKE_SECONDS", 0.05)
     async with listening(serving) as (address, _):
         reader, writer = await asyncio.open_connection(*address)
         assert await asyncio.wait_for(reader.read(), 5) == b""
@@ -103,7 +103,7 @@ async def test_who_says_nothing_in_the_handshake_is_hung_up_on(
 async def test_who_sends_no_whole_head_is_hung_up_on(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr("webhook.connections.FIRST_REQUEST_SECONDS", 0.05)
+    monkeypatch.setattr("kube.connections.FIRST_REQUEST_SECONDS", 0.05)
     async with listening(serving) as (address, _):
         reader, writer = await opened(address)
         writer.write(said)
@@ -112,7 +112,7 @@ async def test_who_sends_no_whole_head_is_hung_up_on(
 
 
 async def test_who_has_asked_once_may_stay(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhook.connections.FIRST_REQUEST_SECONDS", 0.05)
+    monkeypatch.setattr("kube.connections.FIRST_REQUEST_SECONDS", 0.05)
     async with listening(serving) as (address, _):
         connection = await opened(address)
         assert await status(*connection) == b"200"
@@ -149,8 +149,8 @@ async def test_a_hundred_clients_at_once_are_all_answered(serving: Serving) -> N
 
 
 async def test_who_takes_no_answers_is_hung_up_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhook.connections.WRITE_SECONDS", 0.1)
-    monkeypatch.setattr("webhook.connections.CONNECTIONS", 1)
+    monkeypatch.setattr("kube.connections.WRITE_SECONDS", 0.1)
+    monkeypatch.setattr("kube.connections.CONNECTIONS", 1)
     async with listening(serving) as (address, _):
         _, greedy = await opened(address)
 
@@ -198,7 +198,7 @@ async def sent_and_left(address: tuple[str, int], said: bytes) -> None:
 async def test_after_whatever_is_no_request_the_place_is_given_back_and_the_next_is_answered(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr("webhook.connections.CONNECTIONS", 1)
+    monkeypatch.setattr("kube.connections.CONNECTIONS", 1)
     async with listening(serving) as (address, _):
         for _ in range(3):
             await sent_and_left(address, said)
@@ -211,7 +211,7 @@ async def test_after_bytes_at_random_the_places_are_all_there(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(0)  # noqa: S311 - noise, the same each time
-    monkeypatch.setattr("webhook.connections.CONNECTIONS", 1)
+    monkeypatch.setattr("kube.connections.CONNECTIONS", 1)
     async with listening(serving) as (address, _):
         for number in range(60):
             noise = bytearray(REQUEST + chance.randbytes(chance.randrange(40)))

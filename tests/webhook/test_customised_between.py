@@ -4,6 +4,8 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proa import names
 from proa.mesh import MeshConfiguration, mesh_configuration
@@ -70,6 +72,39 @@ def test_a_container_that_came_between_is_as_if_it_had_been_there_whatever_the_t
     assert_same(found, injected(before, configuration))
     assert_same(uninjected(found), before)
     assert decided(found, configuration).operations == ()
+
+
+AMBIGUOUS = (
+    "hostAliases: [{ip: 10.0.0.9, hostnames: [new]}], topologySpreadConstraints: [{topologyKey: new}],"
+    'containers: [{name: "*", env: [{name: NEW, value: x}, {name: A, value: y}], ports: [{containerPort: 9}]}]'
+)
+
+
+def keyed(key: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Lists of few keys, so that two items often have the same."""
+    return st.lists(st.fixed_dictionaries({key: values, "other": st.integers(0, 3)}), max_size=4)
+
+
+@given(
+    keyed("name", st.sampled_from(["A", "B", "NEW"])),
+    keyed("containerPort", st.sampled_from([9, 53])),
+    keyed("ip", st.sampled_from(["10.0.0.1", "10.0.0.9"])),
+    keyed("topologyKey", st.sampled_from(["zone", "new"])),
+)
+def test_it_is_so_where_the_keys_of_a_list_do_not_tell_its_items_apart(
+    env: Any, ports: Any, aliases: Any, constraints: Any
+) -> None:
+    configuration = template(AMBIGUOUS)
+    app = {"name": "app", "image": "web:1", "env": env, "ports": ports}
+    spec = {"containers": [app], "hostAliases": aliases, "topologySpreadConstraints": constraints}
+    before: Any = {"metadata": {"annotations": {names.TEMPLATES: "t"}}, "spec": spec}
+    between = injected(before, configuration)
+    before = copy.deepcopy(before)
+    for each in (between, before):
+        each["spec"]["containers"].append(container("later"))
+    found = injected(between, configuration)
+    assert_same(found, injected(before, configuration))
+    assert_same(uninjected(found), before)
 
 
 def test_what_came_between_where_templates_changed_nothing_yet_is_laid_over_too(pod: Any) -> None:

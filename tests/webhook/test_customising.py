@@ -283,6 +283,18 @@ def test_two_templates_are_laid_over_a_pod_in_their_order(injected: Callable[...
     assert same(restored(made), pod)
 
 
+def test_what_a_template_names_and_the_pod_has_is_there_once(injected: Callable[..., Any]) -> None:
+    given = "volumes: [{name: data, emptyDir: {medium: Memory}}], imagePullSecrets: [{name: registry}, {name: more}]"
+    configuration = mesh_configuration(f"templates: {{a: {{spec: {{{given}}}}}}}")
+    own = {"volumes": [{"name": "data", "emptyDir": {"sizeLimit": "1Gi"}}], "imagePullSecrets": [{"name": "registry"}]}
+    pod = pod_with("a", APP, **own)
+    made = injected(pod, configuration)
+    volumes = [each for each in made["spec"]["volumes"] if not each["name"].startswith("proa-")]
+    assert volumes == [{"name": "data", "emptyDir": {"sizeLimit": "1Gi", "medium": "Memory"}}]
+    assert made["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "more"}]
+    assert same(restored(made), pod)
+
+
 def test_the_user_has_the_last_word_about_the_proxy(injected: Callable[..., Any]) -> None:
     own = {"name": "proa-proxy", "image": "auto", "resources": {"limits": {"cpu": "9"}}}
     assert containers(injected(pod_with("debug", APP, own)))["proa-proxy"]["resources"]["limits"]["cpu"] == "9"

@@ -10,6 +10,7 @@ from init.flags import Install, Request, request
 from init.istio import translated
 from installation.explanation import Explanation, explanation
 from proa import names
+from proa.capture.choices import AllDns
 from proa.capture.interception import Interception
 from proa.capture.settings import SETTINGS, described
 from proa.capture.spans import holds
@@ -66,8 +67,10 @@ def test_what_is_asked_for_is_what_proa_init_does_or_the_pod_is_refused_for_what
     wanted: Interception,
 ) -> None:
     offered = {flag: described(wanted)[flag[2:]] for flag in OFFERED}
+    if isinstance(wanted.dns, AllDns) or wanted.virtual_interfaces or {wanted.ipv4, wanted.ipv6} != {"capture"}:
+        offered["--dns"] = "off"
     found = read({f"proa.dev/{flag[2:]}": text for flag, text in offered.items()})
-    fields = {SETTINGS[flag].field: getattr(wanted, SETTINGS[flag].field) for flag in offered}
+    fields = {SETTINGS[flag].field: SETTINGS[flag].read(text) for flag, text in offered.items()}
     excluded = fields["excluded_inbound_ports"]
     beside = (span for span in SIDECARS if not any(first <= span[0] <= last for first, last in excluded))
     fields["excluded_inbound_ports"] = (*excluded, *beside)
@@ -92,6 +95,7 @@ def test_every_contradiction_is_told_by_its_annotation_with_all_else_that_is_wro
             exclude_inbound_ports="8081",
             exclude_outbound_cidrs="10.0.0.1/8",
             exclude_interfaces="lo",
+            exclude_outbound_ports="70000",
             udp="maybe",
             concurrency="none",
         )
@@ -99,6 +103,7 @@ def test_every_contradiction_is_told_by_its_annotation_with_all_else_that_is_wro
     assert [problem.field for problem in found.problems] == [
         "metadata.annotations['proa.dev/udp']",
         "metadata.annotations['proa.dev/concurrency']",
+        "metadata.annotations['proa.dev/exclude-outbound-ports']",
         "metadata.annotations['proa.dev/include-inbound-ports']",
         "metadata.annotations['proa.dev/exclude-outbound-cidrs']",
         "metadata.annotations['proa.dev/exclude-interfaces']",
@@ -123,7 +128,7 @@ def test_a_list_of_thousands_of_mistakes_is_refused_in_few_words() -> None:
     assert {problem.field for problem in problems} == {"metadata.annotations['proa.dev/exclude-outbound-cidrs']"}
 
 
-@pytest.mark.parametrize("flag", ["proxy-uid", "outbound-port", "inbound-port", "dns", "inbound-mode", "loopback"])
+@pytest.mark.parametrize("flag", ["proxy-uid", "outbound-port", "inbound-port", "dns-port", "loopback"])
 def test_what_the_sidecar_has_no_part_for_is_no_annotation(flag: str) -> None:
     found = read({f"proa.dev/{flag}": "1"})
     assert found.settings.intercepting == ()
@@ -194,6 +199,16 @@ def test_where_injection_is_enforced_nobody_opts_out_port_by_port(said: dict[str
             decided(pod_with(said), ENFORCED)
 
 
+def test_where_injection_is_enforced_no_template_opens_a_port_either() -> None:
+    # Whoever writes a pod may choose any template, also one that is meant for other namespaces.
+    mesh = mesh_configuration("""
+        injection: {enforce: [demo]}
+        templates: {scraped: {metadata: {annotations: {proa.dev/exclude-inbound-ports: "9090"}}}}
+    """)
+    with pytest.raises(Refused, match=r"injection\.enforce lists the namespace"):
+        decided(pod_with({names.TEMPLATES: "scraped"}), mesh)
+
+
 def test_a_default_template_says_it_for_the_whole_mesh_and_leaves_no_rest() -> None:
     mesh = mesh_configuration("""
         defaultTemplates: [database]
@@ -224,6 +239,7 @@ def test_an_explanation_says_what_of_the_traffic_is_not_as_everywhere() -> None:
         (istios(kubevirtInterfaces="k6t0"), {"-k": "k6t0"}),
         ({**istios(kubevirtInterfaces="old"), "istio.io/reroute-virtual-interfaces": "docker0"}, {"-k": "docker0"}),
         ({"sidecar.istio.io/interceptionMode": "REDIRECT"}, {}),
+        ({"sidecar.istio.io/interceptionMode": "TPROXY"}, {"-m": "TPROXY"}),
         ({"sidecar.istio.io/interceptionMode": "NONE"}, {"-b": "", "-i": ""}),
     ],
 )
@@ -245,7 +261,6 @@ def _fields(wanted: Interception) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("said", "warned"),
     [
-        ({"sidecar.istio.io/interceptionMode": "TPROXY"}, "no listener for TPROXY"),
         (istios(includeOutboundPorts="80"), "captured on every port anyway"),
         ({"sidecar.istio.io/interceptionMode": "NONE", **istios(excludeOutboundPorts="80")}, "is NONE"),
     ],
@@ -262,6 +277,29 @@ def test_what_istio_would_refuse_is_refused_by_istios_key() -> None:
     said = {"sidecar.istio.io/interceptionMode": "tproxy", **istios(excludeOutboundPorts="x", kubevirtInterfaces="lo")}
     found = read(said, ISTIO)
     assert {problem.field for problem in found.problems} == {f"metadata.annotations['{key}']" for key in said}
+
+
+@pytest.mark.parametrize("said", ["all", "resolv.conf", "10.96.0.10,resolv.conf", "on", "kube-dns", "10.96.0.0/12", ""])
+def test_questions_go_to_servers_that_are_known_when_the_pod_is_made(said: str) -> None:
+    (problem,) = read(own(dns=said)).problems
+    assert problem.field == "metadata.annotations['proa.dev/dns']"
+
+
+def test_servers_of_either_family_are_told_to_proa_init_as_they_are() -> None:
+    found = read(own(dns="10.96.0.10,fd96::a"))
+    assert (found.problems, found.settings.intercepting) == ((), ("--dns=10.96.0.10,fd96::a",))
+
+
+def test_what_the_sidecar_could_not_answer_on_loopback_is_refused() -> None:
+    (problem,) = read(own(dns="10.96.0.10", virtual_interfaces="k6t0")).problems
+    assert "on loopback alone" in problem.allowed
+
+
+@pytest.mark.parametrize(("family", "server"), [("ipv4", "10.96.0.10"), ("ipv6", "fd96::a")])
+@pytest.mark.parametrize("policy", ["bypass", "drop"])
+def test_a_server_of_a_family_that_is_not_captured_is_refused(family: str, server: str, policy: str) -> None:
+    (problem,) = read(own(dns="10.96.0.10,fd96::a", **{family: policy})).problems
+    assert (problem.found, policy in problem.allowed) == (server, True)
 
 
 def test_istios_traffic_annotations_are_not_read_unless_the_configuration_says_so() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proa.mesh import LogLevel
+from proa.containers import LogLevel
 from proa.quantity import amount
 from webhook.kinds import (
     BOOLEAN,

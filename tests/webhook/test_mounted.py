@@ -5,6 +5,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from proa.digest import digest
 from proa.mesh import LARGEST, PeerTls
 from support.roots import Volume
 from webhook.mounted import MountedConfiguration
@@ -37,7 +38,9 @@ def test_a_swapped_volume_puts_its_document_in_force(
 ) -> None:
     for document, wanted in ((STRICT, PeerTls.STRICT), (PERMISSIVE, PeerTls.PERMISSIVE)):
         volume.write(mesh__yaml=document)
-        mounted.reread()
+        with capture_logs() as lines:
+            mounted.reread()
+        assert [line["document"] for line in lines] == [digest(document)]
         assert mounted.current is not None
         assert (mounted.current.peer_tls, mounted.problem, valid(registry)) == (wanted, None, 1)
 

@@ -134,7 +134,7 @@ def test_a_pod_with_its_sidecar_is_left(
     again = answer(review_of(once))
     assert again.allowed
     assert again.patch is None
-    assert again.audit_annotations == {"decision": "left", "reason": "already_injected"}
+    assert again.verdict == ("left", "already_injected")
 
 
 def test_the_patch_does_not_grow_with_the_pod(

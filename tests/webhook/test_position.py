@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proa.containers import SidecarKind
 from proa.errors import Invalid
-from proa.mesh import SidecarKind
 from webhook.kinds import After, Before, First, Last, Place
 from webhook.pod import Pod
 from webhook.position import AHEAD, Position, position

@@ -255,7 +255,7 @@ def test_an_injected_pod_that_opts_out_is_left_with_its_sidecar_and_a_warning(
         pod["metadata"][key] = pod["metadata"].get(key, {}) | value
     response = answer(review_of(pod))
     assert (response.allowed, response.patch) == (True, None)
-    assert response.audit_annotations == {"decision": "left", "reason": code}
+    assert response.verdict == ("left", code)
     (warning,) = response.warnings
     assert "proa uninject" in warning
 
@@ -264,5 +264,5 @@ def test_a_pod_that_is_as_it_should_be_warns_of_nothing(
     ordinary_pod: Any, review_of: Callable[..., bytes], answer: Callable[..., Response]
 ) -> None:
     response = answer(review_of(injected(ordinary_pod)))
-    assert response.audit_annotations == {"decision": "left", "reason": "already_injected"}
+    assert response.verdict == ("left", "already_injected")
     assert response.warnings == ()

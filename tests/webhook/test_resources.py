@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proa.containers import Resources
 from proa.errors import Invalid
-from proa.mesh import Resources
 from proa.quantity import amount
 from webhook.resources import resources
 from webhook.wishes import ORDINARY, PodSettings

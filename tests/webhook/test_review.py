@@ -38,7 +38,7 @@ def test_a_genuine_review_is_read(review_of: Callable[..., bytes], ordinary_pod:
         (b'{"apiVersion": "admission.k8s.io/v2", "kind": "AdmissionReview"}', "apiVersion", "v2"),
         (b'{"apiVersion": "admission.k8s.io/v1"}', "kind", "nothing"),
         (b'{"apiVersion": "admission.k8s.io/v1", "kind": "ConversionReview"}', "kind", "ConversionReview"),
-        (b'{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}', "request", "null"),
+        (b'{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}', "request", "nothing"),
         (b'{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {}}', "request.uid", "nothing"),
     ],
 )

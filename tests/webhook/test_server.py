@@ -25,7 +25,8 @@ from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
 from proa import names
-from proa.mesh import MeshConfiguration, Proxy
+from proa.containers import Proxy
+from proa.mesh import MeshConfiguration
 from webhook.metrics import Metrics
 from webhook.server import LARGEST_BODY, Injector, Template, application, https_service, routes, template
 
@@ -205,7 +206,7 @@ async def test_who_is_stopping_lets_its_clients_go(
         (b"", JSON, 400, "body: found nothing"),
         (b"hello", JSON, 400, "body: found what is not JSON"),
         (b"{}", JSON, 400, "apiVersion: found nothing"),
-        (b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}', JSON, 400, "request: found null"),
+        (b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}', JSON, 400, "request: found nothing"),
         (b" " * (LARGEST_BODY + 1), JSON, 413, "body: found more than 6291456 bytes"),
     ],
 )

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
+from kube.connections import https_service, load
 from support.roots import DAY, NOW, Root, Volume, pem_of
-from webhook.connections import https_service
-from webhook.serving import Serving, load
+from webhook.serving import Serving
 
 NAME = "proa-webhook.proa-system.svc"
 ROOT, API_SERVERS = Root(), Root("api-servers")

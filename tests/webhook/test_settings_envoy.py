@@ -18,7 +18,8 @@ from discovery.directory import publish
 from discovery.files import subscription_files
 from discovery.resources import resources
 from proa import names
-from proa.mesh import AccessLog, FileDiscovery, MeshConfiguration, PeerTls
+from proa.containers import AccessLog
+from proa.mesh import FileDiscovery, MeshConfiguration, PeerTls
 from support.rooms import Room, awaited
 from support.sidecars import envoy_binary, moved
 from webhook.decision import Subject
@@ -66,6 +67,7 @@ def command(container: Any, directory: Path) -> list[str]:
         *({"log-level": level} for level in ("debug", "info", "warning", "error", "critical", "off")),
         {"component-log-level": "upstream:debug,config:warn,http2:off"},
         {"rewrite-probes": "false"},
+        {"inbound-mode": "tproxy", "dns": "10.96.0.10,fd96::a"},
     ],
 )
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proa import names
-from proa.mesh import MeshConfiguration, PeerTls, Proxy, SidecarKind, Vocabulary, mesh_configuration
+from proa.containers import Proxy, SidecarKind
+from proa.mesh import MeshConfiguration, PeerTls, Vocabulary, mesh_configuration
 from webhook.admission import admission
 from webhook.review import Response, admission_request
 from webhook.sidecar import sidecar
@@ -242,13 +243,28 @@ def test_kubectl_means_the_app_unless_the_pod_says_another(admitted: Any) -> Non
     assert admitted(pod)["metadata"]["annotations"][names.DEFAULT_CONTAINER] == "log"
 
 
-def test_scrape_annotations_of_the_app_stay_and_the_proxys_port_has_a_name(admitted: Any) -> None:
+SCRAPED = [
+    {},
+    {"prometheus.io/scrape": "true", "prometheus.io/port": "80", "prometheus.io/path": "/m"},
+    {"prometheus.io/scrape": "false"},
+    {"prometheus.io.scrape": "true", "prometheus-io/port": "80"},
+    {"prometheus.io/scrape": "true", "prometheus.io/port": "15090"},
+    {"prometheus.io/scrape": "true", "prometheus.io/port": "no number"},
+    {"prometheus.istio.io/scrape-targets": "80:/m,81"},
+]
+
+
+@pytest.mark.parametrize("vocabulary", ["proa", "istio"])
+@pytest.mark.parametrize("scraped", SCRAPED)
+def test_scrape_annotations_of_the_app_stay_whatever_they_say_and_the_proxys_port_has_a_name(
+    scraped: dict[str, str], vocabulary: str, admitted: Any
+) -> None:
     pod = pod_with()
-    scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": "80", "prometheus.io/path": "/m"}
-    pod["metadata"]["annotations"] = scraped
-    injected = admitted(pod)
-    assert injected["metadata"]["annotations"].items() >= scraped.items()
-    assert {"name": "proa-metrics", "containerPort": 15090, "protocol": "TCP"} in proxy_of(injected)["ports"]
+    pod["metadata"]["annotations"] = {**scraped}
+    found = admitted(pod, mesh_configuration(f"vocabulary: {vocabulary}"))
+    annotations = found["metadata"]["annotations"]
+    assert {key: value for key, value in annotations.items() if "prometheus" in key} == scraped
+    assert {"name": "proa-metrics", "containerPort": 15090, "protocol": "TCP"} in proxy_of(found)["ports"]
 
 
 TEXTS: dict[str, list[str]] = {

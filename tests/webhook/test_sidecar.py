@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from proa import names
-from proa.mesh import FileDiscovery, MeshConfiguration, Resources, mesh_configuration
+from proa.containers import Resources
+from proa.mesh import FileDiscovery, MeshConfiguration, mesh_configuration
 from proxy.bootstrap import pod_files
 from webhook.sidecar import Sidecar, sidecar
 

@@ -164,7 +164,7 @@ def test_a_refused_record_names_its_annotation_and_what_is_allowed(
     response = answer(review_of(pod))
     assert response.status is not None
     assert response.status.message.startswith(f"metadata.annotations['{names.STATUS}']")
-    assert response.audit_annotations["decision"] == "refused"
+    assert response.verdict[0] == "refused"
 
 
 def test_a_record_is_small(ordinary_pod: Any) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from proa import names
 from proa.documents import as_json, as_yaml, plain
 from proa.errors import Refused
-from proa.mesh import MeshConfiguration
+from proa.mesh import MeshConfiguration, mesh_configuration
 from support.manifests import TEMPLATE, WORKLOADS, decided, manifest, of, template_of
 from webhook.sidecar import Sidecar
 from webhook.stream import injected
@@ -107,6 +107,18 @@ def test_the_webhooks_rules_hold_without_a_cluster() -> None:
     assert decided(of(manifest("Pod", namespace="kube-system"))) == [("Pod kube-system/web", "system_namespace")]
     host = {"spec": {"hostNetwork": True, "containers": [{"name": "app"}]}}
     assert decided(of(manifest("DaemonSet", host))) == [("DaemonSet web", "host_network")]
+
+
+def test_what_makes_the_pods_of_a_workload_decides_about_them() -> None:
+    configuration = mesh_configuration("injection: {owners: {Job: disabled, ReplicaSet: disabled}}")
+    text = yaml.safe_dump_all([manifest(kind) for kind in ("CronJob", "Job", "Deployment", "StatefulSet", "Pod")])
+    assert decided(injected(text, configuration)) == [
+        ("CronJob web", "owner_disabled"),
+        ("Job web", "owner_disabled"),
+        ("Deployment web", "owner_disabled"),
+        ("StatefulSet web", "namespace_enabled"),
+        ("Pod web", "namespace_enabled"),
+    ]
 
 
 def test_a_pod_shared_through_an_alias_is_injected_in_each_place_once() -> None:

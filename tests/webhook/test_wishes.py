@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proa import names
-from proa.mesh import AccessLog, LogFormat, LogLevel, MeshConfiguration, Proxy, SidecarKind, Vocabulary
+from proa.containers import AccessLog, LogFormat, LogLevel, Proxy, SidecarKind
+from proa.mesh import MeshConfiguration, Vocabulary
 from webhook.kinds import Before
 from webhook.pod import Pod
 from webhook.vocabulary import BY_KEY, SETTINGS
@@ -178,6 +179,7 @@ def test_what_proa_has_nothing_for_is_warned_of() -> None:
         {
             "sidecar.istio.io/inject": "true",
             "sidecar.istio.io/bootstrapOverride": "x",
+            "status.sidecar.istio.io/port": "15999",
             "traffic.sidecar.istio.io/unknown": "80",
             "sidecar.istio.io/proxyImage": "proxyv2",
             "proxy.istio.io/config": "tracing: {}\nconcurrency: 2\n",
@@ -188,6 +190,7 @@ def test_what_proa_has_nothing_for_is_warned_of() -> None:
     assert found.settings == PodSettings(concurrency=2)
     assert [warning.partition(" has no effect")[0] for warning in found.warnings] == [
         "the annotation 'sidecar.istio.io/bootstrapOverride'",
+        "the annotation 'status.sidecar.istio.io/port'",
         "the annotation 'traffic.sidecar.istio.io/unknown'",
         "the annotation 'sidecar.istio.io/proxyImage'",
         "the annotation proxy.istio.io/config ('tracing')",

@@ -18,10 +18,12 @@ _VERSION: Final = "k8s.io/component-base/version"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """*name* is its directory beside this package, and the program's own; *symbols* are set by the linker."""
+    """*name* is its directory beside this package, and the program's own; *symbols* are set by the linker, *flags* are
+    the compiler's."""
 
     name: str
     symbols: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 KUBERNETES: Final = Program(
@@ -36,6 +38,12 @@ VERIFY: Final = Program("verify")
 HELM: Final = Program("helm")
 CERT_MANAGER: Final = Program("certmanager")
 ISTIO: Final = Program("istio")
+SPIFFE: Final = Program("spiffe")
+VAULT: Final = Program("vault")
+NRI: Final = Program("nri")
+OLDER_NRI: Final = Program("nri", flags=("-modfile=go.older.mod", "-tags=older"))
+TESTED_WITH: Final = (VERIFY, HELM, CERT_MANAGER, ISTIO, SPIFFE, VAULT, NRI, OLDER_NRI)
+"""What tests run beside the parts of a node."""
 
 
 def cache() -> Path:
@@ -72,7 +80,7 @@ def module(program: Program, name: str) -> Path:
 
 def _command(program: Program) -> tuple[str, ...]:
     symbols = "".join(f" -X {symbol}" for symbol in program.symbols)
-    return ("go", "build", *_FLAGS, f"-ldflags=-s -w{symbols}")
+    return ("go", "build", *_FLAGS, *program.flags, f"-ldflags=-s -w{symbols}")
 
 
 def _digest(source: Path, command: tuple[str, ...]) -> str:

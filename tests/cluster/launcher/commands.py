@@ -188,6 +188,8 @@ def _api_server() -> Part:
         "service-account-signing-key-file": f"{PKI}/tokens.key",
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
+        # By which kubelets older than 1.37 ask.
+        "runtime-config": "certificates.k8s.io/v1beta1=true",
         "kubelet-client-certificate": f"{PKI}/admin.crt",
         "kubelet-client-key": f"{PKI}/admin.key",
         "kubelet-certificate-authority": f"{PKI}/ca.crt",

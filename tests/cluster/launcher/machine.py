@@ -18,6 +18,8 @@ _NEEDED: Final = (
     *("ip", "nsenter", "unshare", "mount", "sysctl"),
 )
 _PLUGINS: Final = Path("/usr/lib/cni")
+_INOTIFY_LIMIT: Final = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_INSTANCES: Final = 8192
 _BRIDGE_FILTER: Final = Path("/proc/sys/net/bridge")
 
 
@@ -67,6 +69,19 @@ def came_true(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+def raise_inotify_limit(former: Path) -> None:
+    """Room for as many sidecars as a node has pods; *former* keeps what the machine had, which no namespace hides."""
+    limit = int(_INOTIFY_LIMIT.read_text())
+    if limit < _INOTIFY_INSTANCES:
+        former.write_text(str(limit))
+        _INOTIFY_LIMIT.write_text(str(_INOTIFY_INSTANCES))
+
+
+def lower_inotify_limit(former: Path) -> None:
+    if former.exists():
+        _INOTIFY_LIMIT.write_text(former.read_text())
 
 
 def make_control_groups() -> None:

@@ -16,6 +16,7 @@ from launcher.commands import Part
 from launcher.failures import NotInTime, PartFailed
 from launcher.layout import LOGS, NAME, NODE_TMP, NODE_VAR, PROCESS, PROGRAMS, RUN, STATE, TUNABLES, on_machine
 
+_INOTIFY: Final = STATE / "inotify"
 _LAST_LINES: Final = 20
 
 
@@ -39,7 +40,9 @@ def start_node(programs: Path) -> Running:
     (NODE_VAR / "run").symlink_to("/run")
     on_machine(PROGRAMS).mkdir(parents=True)
     machine.make_control_groups()
-    node = _started(Part("node", commands.node(programs)))
+    machine.raise_inotify_limit(_INOTIFY)
+    part = Part("node", commands.node(programs))
+    node = _started(part, part.command)
     try:
         wait((node,), "the node's namespaces", lambda: first_process() is not None, 10)
     except BaseException:
@@ -57,7 +60,7 @@ def connect_node() -> None:
 
 
 def start(part: Part) -> Running:
-    return _started(Part(part.name, commands.inside(_first_process(), part.command)))
+    return _started(part, commands.inside(_first_process(), part.command))
 
 
 def restart(part: Part) -> Running:
@@ -118,6 +121,7 @@ def stop_node() -> None:
     # It goes with its other end, soon after the last process of the node's network namespace.
     _require(lambda: not Path("/sys/class/net", NAME).exists(), "the end of the network device")
     _require(machine.remove_control_groups, "the end of the control groups")
+    machine.lower_inotify_limit(_INOTIFY)
     for directory in (STATE, RUN):
         if directory.exists():
             shutil.rmtree(directory)
@@ -128,10 +132,11 @@ def last_lines(name: str) -> str:
         return "".join(f"  {line}" for line in deque(log, maxlen=_LAST_LINES))
 
 
-def _started(part: Part) -> Running:
+def _started(part: Part, command: tuple[str, ...]) -> Running:
+    """Its process, by *command*: the part's own, or one that brings that to the node."""
     with (LOGS / f"{part.name}.log").open("ab") as log:
         process = subprocess.Popen(
-            part.command,
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -2,7 +2,7 @@
 //
 // "peer serve" answers every kind of probe, and says no to all of them while the file /tmp/sick exists: HTTP on 8080,
 // HTTPS on 8443, gRPC on 9000 (grpc.health.v1, for the service "app" and for none), TCP on 7000. "peer get URL" prints
-// a page (a static busybox cannot resolve names).
+// a page, which tells whose it is, what was asked for and from where (a static busybox cannot resolve names).
 package main
 
 import (
@@ -32,7 +32,7 @@ func page(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/healthz" && sick() {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	fmt.Fprintf(w, "%s %s %s\n", name, r.Host, r.URL.Path)
+	fmt.Fprintf(w, "%s %s %s %s\n", name, r.Host, r.URL.Path, r.RemoteAddr)
 }
 
 // check is grpc.health.v1.Health/Check, by hand: a message of one field each way, in a frame of five bytes and its own.

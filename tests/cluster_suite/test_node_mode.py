@@ -1,0 +1,223 @@
+"""Pods that the node programs, by a real kubelet and containerd: restricted, intercepted, held while nobody does it."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from installation.authority import rights
+from installation.node import POLICY, agent
+from installation.noted import plain
+from installation.options import Options
+from launcher.layout import CNI_CONFIGURATION, on_machine
+from proa import names
+from proa.capture.annotation import ANNOTATION
+from proa.json import Json
+from support.kubectl import Failed, Kubectl, answered, eventually, once_mounted, pod, pod_spec, serving, workload
+from support.mesh import IN_MESH, Mesh, address, connections, discovered, pods
+from support.protocol import sources
+
+pytestmark = pytest.mark.skipif(os.environ.get("PROA_TEST_CLUSTER") == "1", reason="the network of a node not ours")
+
+IMAGE = "proa:0.1.0"
+PROGRAMS = Path("/usr/lib/cni")
+"""Of the machine and of the node."""
+BY_NODE = {"programmedBy": "node", "cniConfDir": str(CNI_CONFIGURATION), "cniBinDir": str(PROGRAMS)}
+AUTHORITY: dict[str, Json] = {
+    "istio": {"kind": "grpc", "trustedNodeAccounts": ["proa-node/proa-node"]},
+    "workloadApi": {"kind": "node-agent", "tokens": {"kind": "jwt-svids"}},
+}
+RESTRICTED = {**IN_MESH, "pod-security.kubernetes.io/enforce": "restricted"}
+AGENT = f"daemonset/{names.NODE_AGENT}"
+
+
+def chained() -> list[str]:
+    """What containerd asks, one after the other."""
+    first = min(on_machine(CNI_CONFIGURATION).glob("*.conflist"))
+    return [plugin["type"] for plugin in json.loads(first.read_text(encoding="utf-8"))["plugins"]]
+
+
+@pytest.fixture(scope="module")
+def nodes(mesh: Mesh) -> Iterator[Kubectl]:
+    """kubectl where the agent is. In the end it is taken away, and with it what it did to the node."""
+    before = configurations()
+    options = Options(mesh={"interception": BY_NODE, "authority": AUTHORITY})
+    made = [*map(plain, agent(options)), *tokens(options)]
+    settings: dict[str, object] = {**options.mesh, "discovery": {"kind": "files"}, "peerTls": "strict"}
+    inside = mesh.kubectl.within(names.NODE_NAMESPACE)
+    with mesh.configured(**settings):
+        assert "Warning" not in mesh.kubectl.apply(*made)
+        try:
+            inside.ready(AGENT)
+            yield inside
+        finally:
+            inside("delete", AGENT, "--ignore-not-found")
+            eventually(lambda: not inside.json("pods"), "the agent's end")
+            mesh.kubectl("delete", "--filename=-", "--ignore-not-found", given={**LIST, "items": made})
+            assert configurations() == before
+            assert not (PROGRAMS / "proa-cni").exists()
+
+
+LIST = {"apiVersion": "v1", "kind": "List"}
+
+
+def tokens(options: Options) -> Iterator[Any]:
+    """What the authority needs to make them, beside what it has by the doors that are open for the whole run."""
+    yield from (each for each in map(plain, rights(options)) if each["metadata"]["name"] == "proa-ca-jwt")
+
+
+def configurations() -> dict[str, Any]:
+    directory = on_machine(CNI_CONFIGURATION)
+    return {path.name: json.loads(path.read_text(encoding="utf-8")) for path in directory.iterdir() if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def restricted(nodes: Kubectl) -> Iterator[Kubectl]:
+    """kubectl where two pods of the mesh have started that the node has programmed."""
+    with nodes.within("").new_namespace("node-mode", RESTRICTED) as inside:
+        inside.apply(discovered(inside, ports=(8080,)))
+        spec = modest(serving())
+        inside.apply(workload("Deployment", "web", spec), workload("Deployment", "client", spec))
+        inside.ready("deployment/web", "deployment/client")
+        yield inside
+
+
+def modest(spec: dict[str, Any]) -> dict[str, Any]:
+    """*spec* as the standard asks."""
+    context = {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}}
+    for container in spec["containers"]:
+        container["securityContext"] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    return {**spec, "securityContext": context}
+
+
+def test_restricted_pods_speak_mtls_in_both_families(restricted: Kubectl) -> None:
+    restricted.apply(pod("stranger", modest(pod_spec("sleep", "infinity")), labels={names.INJECT: "disabled"}))
+    restricted.ready("pod/stranger")
+    (web,), (client,) = pods(restricted, "web"), pods(restricted, "client")
+    assert web["metadata"]["annotations"][ANNOTATION].startswith('{"exclude-inbound-ports":')
+    restricted.apply(discovered(restricted, web, client, ports=(8080,)))
+    for family in (4, 6):
+        url = f"http://{address(web, family)}:8080/"
+        once_mounted(
+            restricted, lambda url=url: answered(restricted, url, by="deployment/client", begins="web-"), f"IPv{family}"
+        )
+        assert not answered(restricted, url, by="pod/stranger", begins="web-")
+    heard = eventually(lambda: callers(restricted, web["metadata"]["name"]), "the server's log", 20)
+    assert heard == {"spiffe://cluster.local/ns/node-mode/sa/default"}
+
+
+def callers(inside: Kubectl, name: str) -> set[str]:
+    """Whose certificates a pod's Envoy has seen. It writes its log once a second."""
+    return {call["downstream_peer"] for call in connections(inside, name) if call["downstream_peer"]}
+
+
+def test_a_pod_whose_app_sees_its_clients_addresses_is_programmed_too_but_not_where_it_must_be_restricted(
+    nodes: Kubectl, restricted: Kubectl
+) -> None:
+    seen = pod("seen", modest(serving()), annotations={f"{names.PREFIX}/inbound-mode": "tproxy"})
+    with pytest.raises(Failed) as failed:
+        restricted.apply(seen)
+    assert "such as proa.dev/inbound-mode=tproxy" in failed.value.output
+    with nodes.within("").new_namespace("node-mode-clients", IN_MESH) as inside:
+        inside.apply(discovered(inside, ports=(8080,)), seen)
+        inside.ready("pod/seen")
+        assert '"inbound-mode":"tproxy:' in inside.json("pod/seen")["metadata"]["annotations"][ANNOTATION]
+
+
+def test_what_a_pod_is_to_be_programmed_by_cannot_be_changed(restricted: Kubectl) -> None:
+    (web,) = pods(restricted, "web")
+    with pytest.raises(Failed) as failed:
+        restricted("annotate", "--overwrite", "pod", web["metadata"]["name"], f"{ANNOTATION}={{}}")
+    assert POLICY in failed.value.output
+
+
+def test_pods_that_start_while_no_agent_is_there_are_held_and_then_programmed(
+    nodes: Kubectl, restricted: Kubectl
+) -> None:
+    away = {"spec": {"template": {"spec": {"nodeSelector": {"proa.dev/test": "away"}}}}}
+    nodes("patch", AGENT, f"--patch={json.dumps(away)}")
+    eventually(lambda: not nodes.json("pods"), "the agent's end")
+    assert chained()[-1] == "proa-cni"
+    restricted.apply(pod("held", modest(serving())))
+    eventually(lambda: "proa-cni" in events(restricted, "held"), "the plugin's refusal")
+    # As the network's own plugin does when it starts before the agent.
+    unchain()
+    restricted.apply(pod("early", modest(serving())))
+    eventually(lambda: waits(restricted.json("pod/early")), "the container that waits")
+    back = {"spec": {"template": {"spec": {"nodeSelector": {"proa.dev/test": None}}}}}
+    nodes("patch", AGENT, f"--patch={json.dumps(back)}")
+    restricted.ready("pod/early", "pod/held")
+    nodes.ready(AGENT)
+    assert chained()[-1] == "proa-cni"
+    assert "InterceptionRepaired" in events(restricted, "early")
+
+
+def unchain() -> None:
+    first = min(on_machine(CNI_CONFIGURATION).glob("*.conflist"))
+    found = json.loads(first.read_text(encoding="utf-8"))
+    found["plugins"] = [each for each in found["plugins"] if each["type"] != "proa-cni"]
+    partial = first.with_suffix(".new")
+    partial.write_text(json.dumps(found), encoding="utf-8")
+    partial.replace(first)
+
+
+def events(inside: Kubectl, name: str) -> str:
+    return inside("get", "events", f"--field-selector=involvedObject.name={name}")
+
+
+def waits(found: dict[str, Any]) -> bool:
+    """Whether its first container runs, and so no other one."""
+    first, *_ = found["status"].get("initContainerStatuses", [{}])
+    return first.get("name") == names.INIT_CONTAINER and "running" in first.get("state", {})
+
+
+CALLER = Path(__file__).parents[1] / "support" / "workload_caller.py"
+
+
+def test_an_application_without_a_sidecar_is_given_its_identity_by_the_workload_api(
+    nodes: Kubectl, namespace: Kubectl
+) -> None:
+    assert nodes
+    namespace("create", "serviceaccount", "reader")
+    data = {CALLER.name: CALLER.read_text(encoding="utf-8"), **sources("workload")}
+    namespace.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "caller"}, "data": data})
+    own = f"spiffe://cluster.local/ns/{namespace.namespace}/sa/reader"
+    asking = {"svids": (), "tokens": (own, "reports")}
+    for does, arguments in asking.items():
+        namespace.apply(calling(does, "reader", *arguments))
+    # Each told once: a container that has ended begins anew, and its log with it.
+    svids, tokens = (eventually(lambda does=does: told(namespace, does), f"the {does}", 90) for does in asking)
+    assert (svids["id"], tokens["id"], tokens["validated"]) == (own, own, own)
+
+
+def told(inside: Kubectl, name: str) -> dict[str, Any]:
+    """Nothing while its pod is put off, or has no container yet."""
+    try:
+        log = inside("logs", f"pod/{name}").splitlines()
+    except Failed:
+        return {}
+    found: dict[str, Any] = json.loads(log[0]) if log else {}
+    return {} if found.get("code") == "UNAVAILABLE" else found
+
+
+def calling(does: str, account: str, *arguments: str) -> Any:
+    """A pod of nobody's mesh that asks the Workload API, as no root of anything, and again where it is put off."""
+    directory = str(PurePosixPath(names.WORKLOAD_SOCKET).parent)
+    volumes = [
+        {"name": "spiffe", "hostPath": {"path": directory, "type": "Directory"}},
+        {"name": "caller", "configMap": {"name": "caller"}},
+    ]
+    spec = modest(pod_spec(serviceAccountName=account, volumes=volumes))
+    spec["containers"][0] |= {
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/opt/proa/bin/python3", f"/caller/{CALLER.name}", does, names.WORKLOAD_SOCKET, *arguments],
+        "volumeMounts": [
+            {"name": "spiffe", "mountPath": directory, "readOnly": True},
+            {"name": "caller", "mountPath": "/caller"},
+        ],
+    }
+    return pod(does, spec, labels={names.INJECT: "disabled"})
