@@ -20,13 +20,17 @@ from uuid import uuid4
 
 from machine import facts
 
+from kube.calls import Selection
 from kube.client import Client, connected
-from kube.resources import NAMESPACES, POD_CERTIFICATE_REQUESTS, PODS, SERVICE_ACCOUNTS
+from kube.index import Index
+from kube.resources import NAMESPACES, POD_CERTIFICATE_REQUESTS, PODS, SERVICE_ACCOUNTS, Key
 from proa import names
 
 IMAGE = os.environ.get("PROA_TEST_IMAGE", "localhost/busybox:1")
 STARTS = 20
 A_SECOND = 50
+AT_ONCE = 500
+"""Requests for certificates: five nodes' pods that start together."""
 UNDER_WAY = 16
 """Creations at once, at most: as of a controller that is given time, not as of a flood."""
 SECONDS = 60
@@ -172,6 +176,48 @@ async def certificates_at_work(client: Client) -> None:
     told("cluster: certificates", **done, requests=len(found), issued=issued, processes=costs(before, after))
 
 
+async def certificates_at_once(client: Client) -> None:
+    """So many as fast as the API server takes them, as when nodes start together; until the last has its answer."""
+    async with new_namespace(client, **{names.INJECT: "enabled"}) as namespace:
+        await client.create(PODS, pod("running", namespace))
+        await ready(client, "running", namespace)
+        (request, *_) = await client.list(POD_CERTIFICATE_REQUESTS, namespace)
+        stopping, answered, places = asyncio.Event(), dict[str, float](), asyncio.Semaphore(UNDER_WAY)
+        index = Index[bool](client, POD_CERTIFICATE_REQUESTS, Selection(namespace), has_certificate)
+
+        def see(key: Key, issued: bool | None) -> None:  # noqa: FBT001 - an index's value
+            if issued and key.name.startswith("copy-"):
+                answered.setdefault(key.name, time.monotonic())
+
+        async def create(number: int) -> None:
+            async with places:
+                metadata = {"name": f"copy-{number}", "namespace": namespace}
+                await client.create(POD_CERTIFICATE_REQUESTS, {**request, "metadata": metadata, "status": {}})
+
+        index.subscribe(see)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(index.service(stopping))
+            await index.synced.wait()
+            began = time.monotonic()
+            await asyncio.gather(*map(create, range(AT_ONCE)))
+            created = time.monotonic() - began
+            while len(answered) < AT_ONCE and time.monotonic() - began < SECONDS:  # noqa: ASYNC110 - bounded
+                await asyncio.sleep(0.02)
+            stopping.set()
+    last = max(answered.values(), default=began) - began
+    told(
+        "cluster: certificates at once",
+        requests=AT_ONCE,
+        issued=len(answered),
+        created_seconds=round(created, 2),
+        issued_seconds=round(last, 2),
+    )
+
+
+def has_certificate(request: Any) -> bool:
+    return "certificateChain" in request.get("status", {})
+
+
 async def benchmarks() -> None:
     proa("uninstall", "--yes")
     began = time.monotonic()
@@ -185,6 +231,7 @@ async def benchmarks() -> None:
         await idle(client)
         await pods_at_work(client)
         await certificates_at_work(client)
+        await certificates_at_once(client)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,19 @@ import json
 import time
 from collections.abc import Callable
 from itertools import cycle
+from ssl import DER_cert_to_PEM_cert
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from machine import facts
 
 from ca.authority import CertificateAuthority, self_signed_authority
-from ca.certificates import Chain
+from ca.certificates import encoded_key
 from ca.csr import checked_public_key, stub_request
-from ca.profile import Terms, WorkloadLeaf, leaf_builder, leaf_validity
+from ca.leaf import LeafForm, certificate, leaf_form, leaf_tbs
+from ca.profile import WorkloadLeaf, leaf_validity
 from ca.randomness import new_key
+from ca.signature import sign
 from proa.clock import system_clock
 from proa.identity import TrustDomain, WorkloadIdentity
 
@@ -34,13 +37,13 @@ def issued(authority: CertificateAuthority, csr: bytes, contents: WorkloadLeaf) 
     return authority.sign(csr, contents).pem
 
 
-def issued_uninspected(authority: CertificateAuthority, csr: bytes, contents: WorkloadLeaf) -> str:
-    """`CertificateAuthority.sign` without its call of `inspect`."""
-    issuing = authority.issuer.issuing
-    validity = leaf_validity(authority.clock(), authority.lifetime, issuing.validity)
-    terms = Terms(checked_public_key(csr), validity, authority.serials())
-    leaf = leaf_builder(contents, terms, issuing).sign(authority.issuer.key, SHA256())
-    return Chain(leaf, (issuing.certificate,)).pem
+def issued_uninspected(authority: CertificateAuthority, form: LeafForm, csr: bytes, contents: WorkloadLeaf) -> str:
+    """`CertificateAuthority.sign` without its call of `inspected`."""
+    key = encoded_key(checked_public_key(csr))
+    validity = leaf_validity(authority.clock(), authority.lifetime, authority.issuer.issuing.validity)
+    tbs = leaf_tbs(form, contents, key, validity, authority.serials())
+    made = certificate(form, tbs, sign(authority.issuer.key, tbs))
+    return DER_cert_to_PEM_cert(made)
 
 
 def signed_and_verified(key: ec.EllipticCurvePrivateKey, public_key: ec.EllipticCurvePublicKey) -> None:
@@ -63,8 +66,9 @@ def main() -> None:
     authority = self_signed_authority(domain, system_clock)
     requests = cycle([stub_request(new_key()) for _ in range(REQUESTS)])
     contents = WorkloadLeaf(WorkloadIdentity(domain, "shop", "web"))
+    form = leaf_form(authority.issuer.issuing)
     whole = rate(lambda: issued(authority, next(requests), contents))
-    uninspected = rate(lambda: issued_uninspected(authority, next(requests), contents))
+    uninspected = rate(lambda: issued_uninspected(authority, form, next(requests), contents))
     key = new_key()
     public_key = key.public_key()
     bare = rate(lambda: signed_and_verified(key, public_key))

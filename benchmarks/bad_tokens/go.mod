@@ -1,0 +1,3 @@
+module proa.dev/benchmarks/bad_tokens
+
+go 1.26
