@@ -3,25 +3,15 @@
 import sys
 
 from launcher import machine, node
-from launcher.progress import Progress, alone
-from proa.errors import ProaError
+from launcher.progress import Progress, alone, status
 
 
-def main() -> int:
-    progress = Progress()
-    try:
-        machine.require_root()
-        with alone():
-            node.stop_node()
-    except ProaError as problem:
-        progress.tell(f"failed: {problem}")
-        return 1
-    except KeyboardInterrupt:
-        progress.tell("interrupted")
-        return 130
-    progress.tell("the cluster is down")
-    return 0
+def down(_: Progress) -> str:
+    machine.require_root()
+    with alone():
+        node.stop_node()
+    return "the cluster is down"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(down))

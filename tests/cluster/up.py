@@ -1,12 +1,10 @@
 """Start a real Kubernetes of one node on this machine: `python tests/cluster/up.py`, as root. Shell."""
 
-import subprocess
 import sys
 
 from launcher import cluster, machine, node
 from launcher.layout import COMMANDS, KUBECONFIG, LOGS
-from launcher.progress import Progress, alone
-from proa.errors import ProaError
+from launcher.progress import Progress, alone, status
 
 _USE = f"""
   export KUBECONFIG={KUBECONFIG}
@@ -18,25 +16,15 @@ Logs of its parts: {LOGS}. Images it has: pause, CoreDNS, localhost/busybox:1 an
 """
 
 
-def main() -> int:
-    progress = Progress()
-    try:
-        machine.require_root()
-        with alone():
-            if node.first_process() is not None:
-                progress.tell(f"the cluster is up already; `make cluster-down` ends it\n{_USE}")
-                return 0
-            node.stop_node()
-            machine.check_machine()
-            _bring_up_or_down(progress)
-    except (ProaError, subprocess.CalledProcessError) as problem:
-        progress.tell(f"failed: {problem}")
-        return 1
-    except KeyboardInterrupt:
-        progress.tell("interrupted")
-        return 130
-    progress.tell(f"the cluster is up\n{_USE}")
-    return 0
+def up(progress: Progress) -> str:
+    machine.require_root()
+    with alone():
+        if node.first_process() is not None:
+            return f"the cluster is up already; `make cluster-down` ends it\n{_USE}"
+        node.stop_node()
+        machine.check_machine()
+        _bring_up_or_down(progress)
+    return f"the cluster is up\n{_USE}"
 
 
 def _bring_up_or_down(progress: Progress) -> None:
@@ -49,4 +37,4 @@ def _bring_up_or_down(progress: Progress) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(up))
