@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.proa-installed
 # A file to a worker, in the order of tests/cluster_suite/conftest.py.
-ON_A_CLUSTER := --durations=10 --numprocesses=4 --dist=loadgroup --no-loadscope-reorder
+ON_A_CLUSTER := --durations=10 --numprocesses=6 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help setup system node-system cluster-system demo test lint types mypy pyright unit programs cluster-suite cluster cluster-down bench clean
 

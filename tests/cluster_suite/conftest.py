@@ -64,18 +64,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
-    return Files(config, log)
+    return Files(config, log, config.stash[SHARED][1])
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("cluster")
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
-            if group := turn(item).group:
-                item.add_marker(pytest.mark.xdist_group(group))
     mixed = {item.path for item in items if turn(item).alone} & {item.path for item in items if not turn(item).alone}
     if mixed:
         # What a file's fixtures made would still be there while other tests are alone.
@@ -85,6 +83,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         longest[item.path] = max(longest.get(item.path, 0), _limit(item))
     items.sort(key=lambda item: (turn(item).place, -longest[item.path]))
+    if worker := config.stash.get(WORKER, None):
+        worker.tell(items)
 
 
 def _limit(item: pytest.Item) -> float:

@@ -1,21 +1,29 @@
 """Who of a run's workers may work on the shared cluster now, by locks that end with the worker that holds them."""
 
 import fcntl
+import json
 import os
+import tempfile
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import pytest
-from xdist.scheduler import LoadGroupScheduling
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 MARKER: Final = "beside_others"
 FREE: Final = "at_any_time"
 _ALL: Final = "all"
 _NICE: Final = 10
+_GROUPS: Final = "groups.json"
 ALONE: Final = "alone"
 BESIDE: Final = "beside"
+AT_ONCE: Final = 4
+"""Files whose tests work on the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +65,44 @@ def turn(item: pytest.Item) -> Turn:
     return Turn(item.path, (*((name, fcntl.LOCK_EX) for name in marker.args), (_ALL, fcntl.LOCK_SH)))
 
 
-class Files(LoadGroupScheduling):
+class Files(LoadScopeScheduling):
     """A worker has a file at a time, and one of them all of a group, which would otherwise wait for each other.
 
     Those that must be alone are given to nobody while others work on the cluster: these would have to wait, too, where
-    they are not done yet. Until then workers take what needs no cluster.
+    they are not done yet. Nor do more than `AT_ONCE` work there, which has one node. The others take what needs no
+    cluster: half of either's time is waiting.
+
+    The groups come by a file: xdist's own way, by the names of tests, groups nothing with pytest 9.2
+    (pytest-xdist#1386).
     """
 
-    def _split_scope(self, nodeid: str) -> str:
-        group = super()._split_scope(nodeid)
-        return nodeid.partition("::")[0] if group in {nodeid, BESIDE} else group
+    def __init__(self, config: pytest.Config, log: Producer, directory: Path) -> None:
+        super().__init__(config, log)
+        self._directory, self._known = directory, dict[str, str]()
 
-    def _assign_work_unit(self, node: object) -> None:
-        if next(iter(self.workqueue)) == ALONE and self._others_work():
-            later = next((scope for scope in self.workqueue if scope != ALONE), ALONE)
-            self.workqueue.move_to_end(later, last=False)
+    def schedule(self) -> None:
+        """After every worker has found the tests, and told their groups."""
+        self._known = self._known or json.loads((self._directory / _GROUPS).read_text(encoding="utf-8"))
+        super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        group = self._known.get(nodeid, BESIDE)
+        return nodeid.partition("::")[0] if group == BESIDE else group
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        others = sum(map(self._works, (units for other, units in self.assigned_work.items() if other is not node)))
+        fitting = (scope for scope in self.workqueue if self._fits(scope, others))
+        self.workqueue.move_to_end(next(fitting, next(iter(self.workqueue))), last=False)
         super()._assign_work_unit(node)
 
-    def _others_work(self) -> bool:
-        units = (unit for units in self.assigned_work.values() for unit in units.values())
-        return any("@" in nodeid.rpartition("]")[2] and not done for unit in units for nodeid, done in unit.items())
+    def _fits(self, scope: str, others: int) -> bool:
+        """Whether it may be begun where so many *others* work on the cluster."""
+        most = 0 if scope == ALONE else AT_ONCE - 1
+        return others <= most or not self._works({scope: self.workqueue[scope]})
+
+    def _works(self, units: dict[str, dict[str, bool]]) -> bool:
+        """Whether a test of *units* that needs the cluster is not done."""
+        return any(nodeid in self._known and not done for unit in units.values() for nodeid, done in unit.items())
 
 
 @dataclass(slots=True)
@@ -86,6 +112,13 @@ class Worker:
     directory: Path
     _turn: Turn | None = None
     _held: ExitStack = field(default_factory=ExitStack)
+
+    def tell(self, items: Iterable[pytest.Item]) -> None:
+        """The groups of tests, for `Files`; every worker says the same."""
+        groups = {item.nodeid: group for item in items if (group := turn(item).group)}
+        with tempfile.NamedTemporaryFile("w", dir=self.directory, delete=False, encoding="utf-8") as file:
+            json.dump(groups, file)
+        Path(file.name).rename(self.directory / _GROUPS)
 
     def begin(self, turn: Turn) -> None:
         """Wait for it, unless it goes on. Who needs no cluster is nice to those that work on it: these wait for much
