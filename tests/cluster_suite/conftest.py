@@ -26,6 +26,7 @@ from support import certmanager, open_doors
 from support.kubectl import OF_A_TEST, Kubectl
 from support.mesh import IN_MESH, Mesh
 from support.turns import Files, Worker, turn
+from support.versions import another_version, load_image
 
 LAUNCHER = Path(__file__).parents[1] / "cluster"
 SECONDS = 420
@@ -50,6 +51,8 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     ending = config.stash[ENDING]
     turns = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="proa-turns-")))
     kubectl = ending.enter_context(_cluster(config))
+    if Path(__file__).parent in {Path(each).resolve() for each in config.args} and not _given():
+        ending.enter_context(_another_image())
     ending.enter_context(_installed(kubectl))
     config.stash[SHARED] = kubectl, turns
 
@@ -126,7 +129,7 @@ def kubectl(request: pytest.FixtureRequest) -> Iterator[Kubectl]:
 
 @contextmanager
 def _cluster(config: pytest.Config) -> Iterator[Kubectl]:
-    if os.environ.get("PROA_TEST_CLUSTER") == "1":
+    if _given():
         yield Kubectl(shutil.which("kubectl") or "", Path(os.environ["KUBECONFIG"]))
         return
     # Two runs on one cluster would take each other's installation away.
@@ -140,6 +143,22 @@ def _cluster(config: pytest.Config) -> Iterator[Kubectl]:
         finally:
             if ours:
                 _tell(config, "down.py")
+
+
+def _given() -> bool:
+    """Whether the cluster is the user's."""
+    return os.environ.get("PROA_TEST_CLUSTER") == "1"
+
+
+@contextmanager
+def _another_image() -> Iterator[None]:
+    """Another version's is made meanwhile: who waits for it is alone on the cluster (test_upgrade_between_versions)."""
+    making = load_image(another_version())
+    try:
+        yield
+    finally:
+        making.terminate()
+        making.communicate()
 
 
 def _tell(config: pytest.Config, command: str) -> None:

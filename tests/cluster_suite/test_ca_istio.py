@@ -46,8 +46,8 @@ def run(inside: Kubectl, name: str, account: str, **environment: str) -> dict[st
     phase = eventually(ended, f"the end of {name}", seconds=120)
     log = inside("logs", name)
     assert phase == "Succeeded", log + inside.report()
-    found: dict[str, Any] = json.loads(log.splitlines()[-1])
-    return found
+    (found,) = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
+    return dict(found)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from installation.authority import rights
+from installation.authority import rights, services
 from installation.node import POLICY, agent
 from installation.noted import plain
 from installation.options import Options
@@ -45,18 +45,19 @@ def nodes(mesh: Mesh) -> Iterator[Kubectl]:
     """kubectl where the agent is. In the end it is taken away, and with it what it did to the node."""
     before = configurations()
     options = Options(mesh={"interception": BY_NODE, "authority": AUTHORITY})
-    made = [*map(plain, agent(options)), *tokens(options)]
+    made, door = [*map(plain, agent(options))], [*istios_door(options)]
     settings: dict[str, object] = {**options.mesh, "discovery": {"kind": "files"}, "peerTls": "strict"}
     inside = mesh.kubectl.within(names.NODE_NAMESPACE)
     with mesh.configured(**settings):
         assert "Warning" not in mesh.kubectl.apply(*made)
+        mesh.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given={**LIST, "items": door})
         try:
             inside.ready(AGENT)
             yield inside
         finally:
             inside("delete", AGENT, "--ignore-not-found")
             eventually(lambda: not inside.json("pods"), "the agent's end")
-            mesh.kubectl("delete", "--filename=-", "--ignore-not-found", given={**LIST, "items": made})
+            mesh.kubectl("delete", "--filename=-", "--ignore-not-found", given={**LIST, "items": made + door})
             assert configurations() == before
             assert not (PROGRAMS / "proa-cni").exists()
 
@@ -64,9 +65,14 @@ def nodes(mesh: Mesh) -> Iterator[Kubectl]:
 LIST = {"apiVersion": "v1", "kind": "List"}
 
 
-def tokens(options: Options) -> Iterator[Any]:
-    """What the authority needs to make them, beside what it has by the doors that are open for the whole run."""
-    yield from (each for each in map(plain, rights(options)) if each["metadata"]["name"] == "proa-ca-jwt")
+def istios_door(options: Options) -> Iterator[Any]:
+    """What the agent needs of the authority, whose doors may be open or not (`open_doors`): others that are alone on
+    the cluster install it anew. Its Deployment stays: the Service names ports by their numbers instead."""
+    (service,) = map(plain, services(options))
+    ports = [{"port": each["port"], "targetPort": each["port"]} for each in service["spec"]["ports"][:1]]
+    yield {**service, "spec": {**service["spec"], "ports": ports}}
+    wanted = {"proa-ca-istio", "proa-ca-jwt"}
+    yield from (each for each in map(plain, rights(options)) if each["metadata"]["name"] in wanted)
 
 
 def configurations() -> dict[str, Any]:

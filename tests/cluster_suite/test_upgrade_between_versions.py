@@ -11,16 +11,13 @@ from typing import Any
 
 import pytest
 
-from launcher.packing import import_archive
-from launcher.product import next_archive, product_archive
-from launcher.progress import alone
 from proa import names
 from proa.mesh import MeshConfiguration
 from proa.release import VERSION
 from support.kubectl import Kubectl, eventually, serving, workload
 from support.mesh import IN_MESH, PROCESSES, Mesh, carries
 from support.trickle import Trickle, recorded
-from support.versions import another_version, environment_of
+from support.versions import another_version, environment_of, load_image
 
 NEXT_IMAGE = os.environ.get("PROA_TEST_NEXT_IMAGE", "")
 REVISION = "next"
@@ -50,9 +47,9 @@ def later(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Release:
     image = NEXT_IMAGE or f"proa:{another_version()}"
     version = image.rpartition(":")[2]
     if not NEXT_IMAGE:
-        with alone():
-            first = product_archive(MeshConfiguration().init.image)
-            import_archive(image, next_archive(image, version, first))
+        loading = load_image(version)
+        said, _ = loading.communicate()
+        assert loading.returncode == 0, said
     environment = environment_of(version, tmp_path_factory.mktemp("later"))
     return Release(replace(mesh, environment=environment), version, image)
 

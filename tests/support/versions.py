@@ -1,8 +1,13 @@
 """Another version of Proa made of the same sources: nothing but the distribution's metadata says which one it is."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Final
 
 from proa.release import VERSION
+
+_LOAD: Final = Path(__file__).parents[1] / "cluster" / "load.py"
 
 
 def environment_of(version: str, directory: Path) -> dict[str, str]:
@@ -17,3 +22,10 @@ def another_version() -> str:
     """The minor version after this one."""
     major, minor, _ = VERSION.split(".")
     return f"{major}.{int(minor) + 1}.0"
+
+
+def load_image(version: str) -> "subprocess.Popen[str]":
+    """Begin to bring the image of *version* into the cluster; done at once where that was done before. Whoever does the
+    same meanwhile is waited for."""
+    command = ["nice", sys.executable, _LOAD, version]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
