@@ -4,10 +4,12 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.proa-installed
+# Whatever the machine says: each of pytest's workers would compile every test.
+export PYTHONDONTWRITEBYTECODE :=
 # A file to a worker, in the order of tests/cluster_suite/conftest.py.
 ON_A_CLUSTER := --durations=10 --numprocesses=6 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help setup system node-system cluster-system demo test lint types mypy pyright unit programs cluster-suite cluster cluster-down bench clean
+.PHONY: help setup system node-system cluster-system demo test lint types mypy pyright unit collection programs cluster-suite cluster cluster-down bench clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -28,7 +30,7 @@ demo: $(STAMP) system ## Inject, intercept, certify and encrypt real traffic on 
 	@$(BIN)/proa demo
 
 test: $(STAMP) system node-system cluster-system ## Everything that CI runs
-	@$(MAKE) --no-print-directory --jobs=3 beside-programs beside-lint beside-mypy beside-pyright
+	@$(MAKE) --no-print-directory --jobs=3 beside-programs beside-lint beside-mypy beside-pyright beside-collection
 	@$(BIN)/pytest tests/cluster_suite tests $(ON_A_CLUSTER)
 
 lint:
@@ -52,6 +54,9 @@ cluster-suite: # On the cluster that is up, or on one that is started and taken 
 
 beside-%:
 	@$(MAKE) --no-print-directory $* 2>&1 | sed --unbuffered 's/^/$* | /'
+
+collection: # What cannot be collected is told by `make unit`
+	@$(BIN)/pytest tests/cluster_suite tests --collect-only --quiet | tail --lines=1
 
 programs: # In Go, for tests: a build is longer than they may take
 	@$(BIN)/python tests/cluster/programs.py
