@@ -59,7 +59,7 @@ def overlaps(text: str, other: str) -> bool:
 def minimal(cidrs: Iterable[str], family: int) -> tuple[str, ...]:
     """The addresses of *family* in as few networks as can be, in ascending order, spelled as nft does."""
     spans = sorted(
-        (first, -last, text) for text in cidrs for version, first, last in (network(text),) if version == family
+        (first, -last, text) for text in cidrs if family_of(text) == family for _, first, last in (network(text),)
     )
     collapsed = _collapsed((first, -negative, text) for first, negative, text in spans)
     # Of IPv4 there is one way to spell a network, but for the prefix of a single address.

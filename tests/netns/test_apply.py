@@ -35,7 +35,10 @@ class BrokenNft:
 
     def feeding_through(self, shell: str) -> "BrokenNft":
         real = shutil.which("nft")
-        script = f'#!/bin/sh\ncase "$1" in\n-f) {shell} | exec {real} -f - ;;\n*) exec {real} "$@" ;;\nesac\n'
+        script = (
+            "#!/bin/sh\nunset LD_LIBRARY_PATH\n"
+            f'case "$1" in\n-f) {shell} | exec {real} -f - ;;\n*) exec {real} "$@" ;;\nesac\n'
+        )
         self._program.write_text(script, encoding="utf-8")
         self._program.chmod(0o755)
         return self
