@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _TPROXY: Final = "tproxy to :"
 """Stands in a table that needs routes."""
+_THERE: Final = "File exists"
+"""EEXIST in the words of strerror(3)."""
 _CHAIN: Final = "\tchain "
 """Stands in a table that does something."""
 
@@ -49,7 +51,7 @@ class Nftables(Value):
     def load(self, rules: Ruleset) -> Loaded:
         """Have the table as *rules* say. Raises KernelRefused."""
         first = self.nft.told(first_script(rules))
-        if not first.status or "File exists" not in first.complaint:
+        if not first.status or _THERE not in first.complaint:
             must(first)
             self._complete(rules)
             self._check(rules)
@@ -88,7 +90,7 @@ class Nftables(Value):
         return "" if "No such file" in answer.complaint else must(answer)
 
     def _complete(self, rules: Ruleset) -> None:
-        """Of a table that has nothing but empty sets, make the whole. Raises KernelRefused; then there is no table."""
+        """Of a table that has nothing but sets, make the whole. Raises KernelRefused; then there is no table of ours."""
         if not (sets := networks(rules)):
             return
         from init.filling import fill  # noqa: PLC0415 - most pods name no network
@@ -98,7 +100,10 @@ class Nftables(Value):
                 fill(rules.table, named)
             must(self.nft.told(second_script(rules)))
         except BaseException:
-            self.nft.told(withdrawal(rules))
+            if _THERE in self.nft.told(withdrawal(rules)).complaint:
+                from init.failures import overtaken  # noqa: PLC0415 - only a failure pays for it
+
+                raise overtaken() from None
             raise
 
     def _replace(self, rules: Ruleset) -> None:

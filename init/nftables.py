@@ -59,16 +59,15 @@ def first_script(ruleset: Ruleset) -> str:
     """One transaction that makes the table where there is none, and fails with `File exists` where there is one.
 
     To delete a table the kernel waits for a grace period of its readers: 10 ms that a new pod need not spend.
-    Of a ruleset that has networks, it makes no more than their sets, empty: a table that does nothing yet.
+    Of a ruleset that has networks, it makes no more than the sets, without them: a table that does nothing yet.
     """
-    made = Ruleset(ruleset.table, _emptied(ruleset), (), ()) if networks(ruleset) else ruleset
+    made = Ruleset(ruleset.table, tuple(_sets_alone(ruleset)), (), ()) if networks(ruleset) else ruleset
     return f"create table inet {ruleset.table}\n" + table(made)
 
 
 def second_script(ruleset: Ruleset) -> str:
     """One transaction that adds all the rest, once the sets have their networks; fails where there are rules."""
-    sets = tuple(named for named in ruleset.sets if not isinstance(named, NetworkSet))
-    return _bare(ruleset) + table(Ruleset(ruleset.table, sets, ruleset.counters[1:], ruleset.chains))
+    return _bare(ruleset) + table(Ruleset(ruleset.table, (), ruleset.counters[1:], ruleset.chains))
 
 
 def withdrawal(ruleset: Ruleset) -> str:
@@ -81,8 +80,9 @@ def networks(ruleset: Ruleset) -> tuple[NetworkSet, ...]:
     return tuple(named for named in ruleset.sets if isinstance(named, NetworkSet))
 
 
-def _emptied(ruleset: Ruleset) -> tuple[NetworkSet, ...]:
-    return tuple(NetworkSet(named.name, named.family, ()) for named in networks(ruleset))
+def _sets_alone(ruleset: Ruleset) -> Iterator[NamedSet]:
+    for named in ruleset.sets:
+        yield NetworkSet(named.name, named.family, ()) if isinstance(named, NetworkSet) else named
 
 
 def _bare(ruleset: Ruleset) -> str:
