@@ -90,7 +90,7 @@ class Nftables(Value):
         return "" if "No such file" in answer.complaint else must(answer)
 
     def _complete(self, rules: Ruleset) -> None:
-        """Of a table that has nothing but sets, make the whole. Raises KernelRefused; then there is no table of ours."""
+        """Of a table that has nothing but sets, make the whole. Raises KernelRefused; then nothing of it is left."""
         if not (sets := networks(rules)):
             return
         from init.filling import fill  # noqa: PLC0415 - most pods name no network

@@ -1,6 +1,6 @@
 """IPv4 and IPv6 networks in CIDR notation, as spans of addresses. Pure.
 
-`ipaddress` is imported for IPv6 and for what is wrong only: of IPv4, thousands are read in the start of a pod.
+`ipaddress` is imported for what is wrong only: thousands are read in the start of a pod.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _IPV4, _MAPPED = 0xFFFFFFFF, 0xFFFF
 _OCTETS: Final = {str(octet): octet for octet in range(256)}
 """By their one spelling: a leading zero is read as octal by others."""
 _BEHIND: Final = {str(bits): (1 << (32 - bits)) - 1 for bits in range(33)}
+_BEHIND_IPV6: Final = {str(bits): (1 << (128 - bits)) - 1 for bits in range(129)}
 """The bits behind a prefix, by its length."""
 
 
@@ -32,7 +33,7 @@ def network(text: str) -> Network:
     """A network such as `10.0.0.0/8`, or one address. Raises ValueError, also where bits stand behind the prefix."""
     found = _KNOWN.get(text)
     if found is None:
-        found = _ipv4(text) or _any(text)
+        found = (_ipv6(text) if ":" in text else _ipv4(text)) or _any(text)
         if len(_KNOWN) < _MOST:
             _KNOWN[text] = found
     return found
@@ -127,9 +128,11 @@ def _spelled(span: Span, family: int) -> str:
     if family == 4:
         address = ".".join(map(str, first.to_bytes(4, "big")))
         return address if bits == 32 else f"{address}/{bits}"
-    from ipaddress import IPv6Address  # noqa: PLC0415 - most pods name no network
+    from _socket import AF_INET6, inet_ntop  # noqa: PLC0415 - most pods name no network; no socket is opened
 
-    return str(IPv6Address(first)) if bits == 128 else f"{IPv6Address(first)}/{bits}"
+    # As nft and iptables spell it, and ipaddress does not: ::ffff:0:0 is ::ffff:0.0.0.0 there.
+    address = inet_ntop(AF_INET6, first.to_bytes(16, "big"))
+    return address if bits == 128 else f"{address}/{bits}"
 
 
 def _ipv4(text: str) -> Network | None:
@@ -142,6 +145,19 @@ def _ipv4(text: str) -> Network | None:
         return None
     first = a << 24 | b << 16 | c << 8 | d
     return None if first & behind else (4, first, first | behind)
+
+
+def _ipv6(text: str) -> Network | None:
+    """A plain IPv6 network; nothing if *text* is another or none."""
+    from _socket import AF_INET6, inet_pton  # noqa: PLC0415 - most pods name no network; no socket is opened
+
+    address, slash, prefix = text.partition("/")
+    try:
+        first = int.from_bytes(inet_pton(AF_INET6, address), "big")
+        behind = _BEHIND_IPV6[prefix] if slash else 0
+    except (KeyError, OSError, ValueError):
+        return None
+    return None if first & behind else (6, first, first | behind)
 
 
 def _is_octet(text: str) -> bool:

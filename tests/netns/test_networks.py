@@ -28,7 +28,7 @@ SHAPES = (
     "0.0.0.0,255.255.255.255",
     "0.0.0.0/1,128.0.0.0/1",
     "::/16,fd00::/17,fd00:8000::/18,fd00:c000::1,ff00::/8",
-    "::1:2:3,ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "::ffff:0:0/96,::5:6,64:ff9b::1.2.3.4,::1:2:3,ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
     f"{THOUSANDS},fd00::/8,fe80::1",
 )
 CIDRS = "10.0.0.0/8,fd00::/8"
