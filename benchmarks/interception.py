@@ -22,9 +22,11 @@ from support.imaged import proa_init
 
 RUNS = 30
 NETWORKS = ",".join(f"10.{number >> 8}.{number & 255}.0/25" for number in range(5000))
+NETWORKS_IPV6 = ",".join(f"fd00:{number:x}::/64" for number in range(5000))
 STARTS = {
     "default": (),
     "5000 networks": (f"--exclude-outbound-cidrs={NETWORKS}",),
+    "5000 networks of IPv6": (f"--exclude-outbound-cidrs={NETWORKS_IPV6}",),
     "all settings": (
         *("--dns=all", "--udp=drop", "--exclude-outbound-ports=22", "--exclude-users=2000:5432", "--log-rate=10"),
         *("--drop-invalid=true", "--ipv6=drop", "--exclude-interfaces=eth1", "--include-inbound-ports=80,8000-9000"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from init.applied import Loaded
 from init.listing import differences as changes
-from init.nftables import first_script, removal, script, table
+from init.nftables import first_script, networks, removal, script, second_script, table, withdrawal
 from init.programs import run
 from init.rules import TABLE
 from proa.capture.values import Value
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _TPROXY: Final = "tproxy to :"
 """Stands in a table that needs routes."""
+_THERE: Final = "File exists"
+"""EEXIST in the words of strerror(3)."""
+_CHAIN: Final = "\tchain "
+"""Stands in a table that does something."""
 
 
 class Program(Value):
@@ -40,15 +44,16 @@ class Program(Value):
 
 
 class Nftables(Value):
-    """One table in one transaction."""
+    """One table, in force by one transaction."""
 
-    nft: Nft = Program()
+    nft: Nft
 
     def load(self, rules: Ruleset) -> Loaded:
         """Have the table as *rules* say. Raises KernelRefused."""
         first = self.nft.told(first_script(rules))
-        if not first.status or "File exists" not in first.complaint:
+        if not first.status or _THERE not in first.complaint:
             must(first)
+            self._complete(rules)
             self._check(rules)
             return Loaded(unchanged=False, was_tproxied=False)
         former = self._listed()
@@ -62,8 +67,8 @@ class Nftables(Value):
         return changes(table(rules), self._listed())
 
     def is_present(self) -> bool:
-        """Whether there is a table of ours. Raises KernelRefused."""
-        return bool(self._listed())
+        """Whether there is a chain of ours: a run that was killed may have left sets. Raises KernelRefused."""
+        return _CHAIN in self._listed()
 
     def remove(self) -> bool:
         """Have no table; whether the one that was there needs routes. Raises KernelRefused."""
@@ -83,6 +88,23 @@ class Nftables(Value):
         """The table as the kernel has it; empty if it has none."""
         answer = self.nft.listed(f"table inet {TABLE}")
         return "" if "No such file" in answer.complaint else must(answer)
+
+    def _complete(self, rules: Ruleset) -> None:
+        """Of a table that has nothing but sets, make the whole. Raises KernelRefused; then nothing of it is left."""
+        if not (sets := networks(rules)):
+            return
+        from init.filling import fill  # noqa: PLC0415 - most pods name no network
+
+        try:
+            for named in sets:
+                fill(rules.table, named)
+            must(self.nft.told(second_script(rules)))
+        except BaseException:
+            if _THERE in self.nft.told(withdrawal(rules)).complaint:
+                from init.failures import overtaken  # noqa: PLC0415 - only a failure pays for it
+
+                raise overtaken() from None
+            raise
 
     def _replace(self, rules: Ruleset) -> None:
         answer = self.nft.told(script(rules))

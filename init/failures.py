@@ -191,5 +191,10 @@ def missing(program: str, error: OSError) -> ProgramMissing:
     return ProgramMissing(f"{program} cannot be run: {error.strerror}")
 
 
+def overtaken() -> KernelRefused:
+    """Another run made a table of the same name meanwhile."""
+    return KernelRefused("rules that another run has put in meanwhile are in force")
+
+
 def differing_table(differences: tuple[str, ...]) -> TableDiffers:
     return TableDiffers("what was read back differs:" + "".join(f"\n    {text}" for text in differences))

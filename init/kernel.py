@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from init import hairpin
 from init.applied import BACKENDS, Added, Applied
-from init.by_nft import Nftables
+from init.by_nft import Nftables, Program
 from init.rules import ruleset
 from proa.capture.choices import Tproxied
 
@@ -134,7 +134,9 @@ def _every(action: Callable[[Door], bool]) -> bool:
 
 def _door(backend: BackendName) -> Door:
     if backend == "nftables":
-        return Nftables()
+        from init.library import library  # noqa: PLC0415 - who has a context of its own needs no other
+
+        return Nftables(library() or Program())
     from init.by_iptables import Iptables  # noqa: PLC0415 - few nodes need it
 
     return Iptables(backend.removeprefix("iptables"))

@@ -84,11 +84,11 @@ def _changes(heading: str, wanted: list[str] | None, found: list[str] | None) ->
         yield f"{heading}: missing"
     elif wanted is None:
         yield f"{heading}: not ours"
-    elif sorted(wanted) == sorted(found):
-        if wanted != found:
+    elif wanted != found:
+        if sorted(wanted) == sorted(found):
             yield f"{heading}: in another order"
-    else:
-        yield from _lines(heading, wanted, found)
+        else:
+            yield from _lines(heading, wanted, found)
 
 
 def _lines(heading: str, wanted: list[str], found: list[str]) -> Iterator[str]:

@@ -33,7 +33,7 @@ from init.matches import (
     ToPortIn,
 )
 from init.rules import TABLE
-from init.ruleset import GroupSet, InterfaceSet, NetworkSet, PortSet, UserSet
+from init.ruleset import GroupSet, InterfaceSet, NetworkSet, PortSet, Ruleset, UserSet
 from init.verdicts import Count, Drop, Goto, Log, MarkConnection, MarkPacket, Redirect, Reject, Return, Tproxy, Zone
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from init.matches import Match
-    from init.ruleset import Chain, NamedSet, Rule, Ruleset
+    from init.ruleset import Chain, NamedSet, Rule
     from init.verdicts import Verdict
     from proa.capture.spans import Spans
 
@@ -59,8 +59,38 @@ def first_script(ruleset: Ruleset) -> str:
     """One transaction that makes the table where there is none, and fails with `File exists` where there is one.
 
     To delete a table the kernel waits for a grace period of its readers: 10 ms that a new pod need not spend.
+    Of a ruleset that has networks, it makes no more than the sets, without them: a table that does nothing yet.
     """
-    return f"create table inet {ruleset.table}\n" + table(ruleset)
+    made = Ruleset(ruleset.table, tuple(_sets_alone(ruleset)), (), ()) if networks(ruleset) else ruleset
+    return f"create table inet {ruleset.table}\n" + table(made)
+
+
+def second_script(ruleset: Ruleset) -> str:
+    """One transaction that adds all the rest, once the sets have their networks; fails where there are rules."""
+    return _bare(ruleset) + table(Ruleset(ruleset.table, (), ruleset.counters[1:], ruleset.chains))
+
+
+def withdrawal(ruleset: Ruleset) -> str:
+    """One transaction that takes back what first_script made; fails where there are rules."""
+    return _bare(ruleset) + f"delete table inet {ruleset.table}\n"
+
+
+def networks(ruleset: Ruleset) -> tuple[NetworkSet, ...]:
+    """The sets that nft is spared."""
+    return tuple(named for named in ruleset.sets if isinstance(named, NetworkSet))
+
+
+def _sets_alone(ruleset: Ruleset) -> Iterator[NamedSet]:
+    for named in ruleset.sets:
+        yield NetworkSet(named.name, named.family, ()) if isinstance(named, NetworkSet) else named
+
+
+def _bare(ruleset: Ruleset) -> str:
+    """Makes a counter, or fails where it is there: then another run has put its rules in the table's place meanwhile.
+
+    Not a chain: what a transaction creates and then names again is an update, for which the kernel waits 10 ms.
+    """
+    return f"create counter inet {ruleset.table} {ruleset.counters[0]}\n"
 
 
 def removal(table: str = TABLE) -> str:

@@ -10,6 +10,7 @@ import errno
 import os
 
 from init import rtnetlink
+from init.netlink_socket import ROUTE, answered
 from init.rtnetlink import ADD, DELETE, DELETE_ROUTE, DELETE_RULE, GET_ROUTES, GET_RULES, NEW_ROUTE, NEW_RULE, REPLACE
 from proa.capture.choices import Tproxied
 
@@ -19,15 +20,12 @@ if TYPE_CHECKING:
     from typing import Final
 
     from init.failures import KernelRefused
-    from init.rtnetlink import Answer, Entry
+    from init.netlink import Answer
+    from init.rtnetlink import Entry
 
 _FAMILIES: Final = (_socket.AF_INET, _socket.AF_INET6)
 _NO_FAMILY: Final = frozenset({errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.EACCES, errno.ENODEV, errno.EINVAL})
 """Answers of a kernel without IPv6, or with it off."""
-_NETLINK, _ROUTE = 16, 0
-"""AF_NETLINK and NETLINK_ROUTE (linux/socket.h, linux/netlink.h)."""
-_ROOM: Final = 65_536
-"""Bytes: more than the kernel sends at once."""
 
 
 def add(mode: Tproxied) -> bool:
@@ -114,18 +112,10 @@ def _told(message: bytes, expected: frozenset[int] = frozenset()) -> int:
 
 def _answered(message: bytes) -> tuple[Answer, ...]:
     """What the kernel says to it, up to its last word, which is an ERROR or DONE. Raises KernelRefused."""
-    found: list[Answer] = []
     try:
-        netlink = _socket.socket(_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _ROUTE)
-        try:
-            netlink.sendto(message, (0, 0))
-            while not found or found[-1].kind not in {rtnetlink.ERROR, rtnetlink.DONE}:
-                found += rtnetlink.answers(netlink.recv(_ROOM))
-        finally:
-            netlink.close()
+        return answered(ROUTE, message)
     except OSError as error:
         raise _refusal(error.errno or 0) from error
-    return tuple(found)
 
 
 def _unneeded(family: int) -> frozenset[int]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 
+from init.netlink import ACK, CREATE, REQUEST, attribute, attributes, message, u32
 from proa.capture.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Final
 
+    from init.netlink import Answer
     from proa.capture.choices import Tproxied
 
 PROTOCOL: Final = 137
@@ -24,21 +25,19 @@ _WHOLE: Final = 0xFFFFFFFF
 
 # linux/rtnetlink.h, linux/netlink.h, linux/fib_rules.h.
 NEW_ROUTE, DELETE_ROUTE, GET_ROUTES, NEW_RULE, DELETE_RULE, GET_RULES = 24, 25, 26, 32, 33, 34
-ERROR, DONE = 2, 3
-_REQUEST, _ACK, _DUMP = 1, 4, 0x300
-ADD: Final = _REQUEST | _ACK | 0x400 | 0x200
-"""Fails with EEXIST where it is there: NLM_F_CREATE, NLM_F_EXCL."""
-REPLACE: Final = _REQUEST | _ACK | 0x400 | 0x100
-DELETE: Final = _REQUEST | _ACK
-LIST: Final = _REQUEST | _DUMP
+ADD: Final = REQUEST | ACK | CREATE | 0x200
+"""Fails with EEXIST where it is there: NLM_F_EXCL."""
+REPLACE: Final = REQUEST | ACK | CREATE | 0x100
+"""NLM_F_REPLACE."""
+DELETE: Final = REQUEST | ACK
+LIST: Final = REQUEST | 0x300
+"""NLM_F_DUMP."""
 _RTA_OIF, _RTA_TABLE = 4, 15
 _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 6, 10, 15, 16, 21
 _TO_TABLE, _LOCAL, _HOST = 1, 2, 254
 """FR_ACT_TO_TBL, RTN_LOCAL, RT_SCOPE_HOST."""
 _COMPAT: Final = 252
 """RT_TABLE_COMPAT: the table's number does not fit into the header's byte."""
-_HEADER: Final = 16
-"""Bytes of struct nlmsghdr: length, kind, flags, sequence, port."""
 _FIXED: Final = 12
 """Bytes of struct fib_rule_hdr and of struct rtmsg, before the attributes."""
 
@@ -51,30 +50,18 @@ class Entry(Value):
     table: int
 
 
-class Answer(Value):
-    """One message of the kernel's."""
-
-    kind: int
-    payload: bytes
-
-    @property
-    def error(self) -> int:
-        """errno of an ERROR or of DONE; 0 where all is well."""
-        return -int.from_bytes(self.payload[:4], sys.byteorder, signed=True)
-
-
 def rule(kind: int, flags: int, family: int, mode: Tproxied) -> bytes:
     """What bears the mark is looked up in the table."""
     header = bytes((family, 0, 0, 0, _short(mode.table), 0, 0, _TO_TABLE)) + bytes(4)
     numbers = ((_FRA_PRIORITY, _PRIORITY), (_FRA_FWMARK, mode.mark), (_FRA_FWMASK, _WHOLE), (_FRA_TABLE, mode.table))
-    attributes = b"".join(_attribute(key, _u32(value)) for key, value in numbers)
-    return message(kind, flags, header + attributes + _attribute(_FRA_PROTOCOL, bytes((PROTOCOL,))))
+    said = b"".join(attribute(key, u32(value)) for key, value in numbers)
+    return message(kind, flags, header + said + attribute(_FRA_PROTOCOL, bytes((PROTOCOL,))))
 
 
 def route(kind: int, flags: int, family: int, table: int, interface: int) -> bytes:
     """Every address is local, as on the interface of this number."""
     header = bytes((family, 0, 0, 0, _short(table), PROTOCOL, _HOST, _LOCAL)) + bytes(4)
-    return message(kind, flags, header + _attribute(_RTA_OIF, _u32(interface)) + _attribute(_RTA_TABLE, _u32(table)))
+    return message(kind, flags, header + attribute(_RTA_OIF, u32(interface)) + attribute(_RTA_TABLE, u32(table)))
 
 
 def listing(kind: int, family: int) -> bytes:
@@ -82,26 +69,12 @@ def listing(kind: int, family: int) -> bytes:
     return message(kind, LIST, bytes((family,)) + bytes(_FIXED - 1))
 
 
-def message(kind: int, flags: int, payload: bytes) -> bytes:
-    """With the header; the kernel answers with the same sequence number, and one request is under way at a time."""
-    length = _u32(_HEADER + len(payload))
-    return length + _u16(kind) + _u16(flags) + _u32(1) + _u32(0) + payload
-
-
-def answers(received: bytes) -> Iterator[Answer]:
-    """The messages that came at once."""
-    while len(received) >= _HEADER:
-        length = int.from_bytes(received[:4], sys.byteorder)
-        yield Answer(int.from_bytes(received[4:6], sys.byteorder), received[_HEADER:length])
-        received = received[_aligned(max(length, _HEADER)) :]
-
-
 def entry(answer: Answer, family: int) -> Entry | None:
     """Ours, of a list of rules or routes; None for anybody else's, and for another family's.
 
     A kernel without the family that was asked about lists the routes of those it has.
     """
-    found = dict(_attributes(answer.payload[_FIXED:]))
+    found = dict(attributes(answer.payload[_FIXED:]))
     of_rule = answer.kind == NEW_RULE
     made_by = found.get(_FRA_PROTOCOL, b"\0")[0] if of_rule else answer.payload[5]
     if (answer.payload[0], made_by) != (family, PROTOCOL):
@@ -110,29 +83,5 @@ def entry(answer: Answer, family: int) -> Entry | None:
     return Entry(int.from_bytes(mark, sys.byteorder), int.from_bytes(found.get(_RTA_TABLE, b""), sys.byteorder))
 
 
-def _attributes(given: bytes) -> Iterator[tuple[int, bytes]]:
-    while len(given) >= 4:
-        length = int.from_bytes(given[:2], sys.byteorder)
-        yield int.from_bytes(given[2:4], sys.byteorder), given[4:length]
-        given = given[_aligned(max(length, 4)) :]
-
-
-def _attribute(key: int, value: bytes) -> bytes:
-    padding = bytes(_aligned(len(value)) - len(value))
-    return _u16(4 + len(value)) + _u16(key) + value + padding
-
-
 def _short(table: int) -> int:
     return table if table < 256 else _COMPAT
-
-
-def _aligned(length: int) -> int:
-    return (length + 3) & ~3
-
-
-def _u16(number: int) -> bytes:
-    return number.to_bytes(2, sys.byteorder)
-
-
-def _u32(number: int) -> bytes:
-    return number.to_bytes(4, sys.byteorder)

@@ -18,9 +18,9 @@ import sys
 from contextlib import suppress
 
 from init import failures, kernel
-from init.by_nft import Nftables
+from init.by_nft import Nftables, Program
+from init.library import library
 from node.jobs import LONGEST, WAITING, Action, How, Job, Outcome, job, outcome_message
-from node.library import library
 from proa.capture.annotation import from_annotation
 from proa.errors import Refused
 
@@ -41,8 +41,7 @@ _NS_GET_NSTYPE: Final = 0xB703
 """ioctl_ns(2)."""
 _OWN: Final = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 """The node's network namespace."""
-_LIBRARY: Final = library()
-_NFT: Final = Nftables(_LIBRARY) if _LIBRARY else Nftables()
+_NFT: Final = Nftables(library() or Program())
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 

@@ -1,9 +1,11 @@
 """IPv4 and IPv6 networks in CIDR notation, as spans of addresses. Pure.
 
-`ipaddress` is imported for IPv6 and for what is wrong only: of IPv4, thousands are read in the start of a pod.
+`ipaddress` is imported for what is wrong only: thousands are read in the start of a pod.
 """
 
 from __future__ import annotations
+
+from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton  # that read and spell; no socket is opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,17 +24,18 @@ _KNOWN: Final[dict[str, Network]] = {"::/0": (6, 0, 2**128 - 1), "::1": (6, 1, 1
 _MOST: Final = 20_000
 _IPV4, _MAPPED = 0xFFFFFFFF, 0xFFFF
 """The bits of an IPv4 address, and what stands before them where it is written as IPv6's."""
-_OCTETS: Final = {str(octet): octet for octet in range(256)}
-"""By their one spelling: a leading zero is read as octal by others."""
-_BEHIND: Final = {str(bits): (1 << (32 - bits)) - 1 for bits in range(33)}
-"""The bits behind a prefix, by its length."""
+_BEHIND: Final = {
+    family: {str(length): (1 << (bits - length)) - 1 for length in range(bits + 1)}
+    for family, bits in ((4, 32), (6, 128))
+}
+"""The bits behind a prefix, by the family and the prefix' length."""
 
 
 def network(text: str) -> Network:
     """A network such as `10.0.0.0/8`, or one address. Raises ValueError, also where bits stand behind the prefix."""
     found = _KNOWN.get(text)
     if found is None:
-        found = _ipv4(text) or _any(text)
+        found = _plain(text) or _any(text)
         if len(_KNOWN) < _MOST:
             _KNOWN[text] = found
     return found
@@ -59,9 +62,9 @@ def overlaps(text: str, other: str) -> bool:
 def minimal(cidrs: Iterable[str], family: int) -> tuple[str, ...]:
     """The addresses of *family* in as few networks as can be, in ascending order, spelled as nft does."""
     spans = sorted(
-        (first, -last, text) for text in cidrs for version, first, last in (network(text),) if version == family
+        (first, -last, text) for text in cidrs if family_of(text) == family for _, first, last in (network(text),)
     )
-    collapsed = _collapsed((first, -negative, text) for first, negative, text in spans)
+    collapsed = _collapsed(spans)
     # Of IPv4 there is one way to spell a network, but for the prefix of a single address.
     return tuple(
         text.removesuffix("/32") if family == 4 and text else _spelled((first, last), family)
@@ -96,13 +99,15 @@ def _masked(text: str) -> str:
 
 
 def _collapsed(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Networks by their first and their last address, ascending and the larger one first; without a text if joined.
+    """Networks by their first and their last address, without a text if joined.
 
-    What lies in another one is left out, and two halves of a network become that one.
+    *spans* are sorted by the last one's negative: of two that begin alike, the larger comes first. What lies in another
+    one is left out, and two halves of a network become that one.
     """
     kept: list[tuple[int, int, str]] = []
     end = -2
-    for first, last, text in spans:
+    for first, negative, text in spans:
+        last = -negative
         if last > end:
             kept.append((first, last, text))
             if first == end + 1:
@@ -123,25 +128,22 @@ def _join_halves(kept: list[tuple[int, int, str]]) -> None:
 
 def _spelled(span: Span, family: int) -> str:
     first, last = span
-    bits = (32 if family == 4 else 128) - (last - first).bit_length()
-    if family == 4:
-        address = ".".join(map(str, first.to_bytes(4, "big")))
-        return address if bits == 32 else f"{address}/{bits}"
-    from ipaddress import IPv6Address  # noqa: PLC0415 - most pods name no network
-
-    return str(IPv6Address(first)) if bits == 128 else f"{IPv6Address(first)}/{bits}"
+    bits, kind = (32, AF_INET) if family == 4 else (128, AF_INET6)
+    # As nft and iptables have it; ipaddress spells ::ffff:0.0.0.0 otherwise.
+    address = inet_ntop(kind, first.to_bytes(bits // 8, "big"))
+    return address if last == first else f"{address}/{bits - (last - first).bit_length()}"
 
 
-def _ipv4(text: str) -> Network | None:
-    """A plain IPv4 network; nothing if *text* is another or none."""
+def _plain(text: str) -> Network | None:
+    """As it is usually spelled; nothing if *text* is otherwise, or no network."""
+    family, kind = (6, AF_INET6) if ":" in text else (4, AF_INET)
     address, slash, prefix = text.partition("/")
     try:
-        a, b, c, d = map(_OCTETS.__getitem__, address.split("."))
-        behind = _BEHIND[prefix] if slash else 0
-    except (KeyError, ValueError):
+        first = int.from_bytes(inet_pton(kind, address), "big")
+        behind = _BEHIND[family][prefix] if slash else 0
+    except (KeyError, OSError, ValueError):
         return None
-    first = a << 24 | b << 16 | c << 8 | d
-    return None if first & behind else (4, first, first | behind)
+    return None if first & behind else (family, first, first | behind)
 
 
 def _is_octet(text: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from init import listing
-from init.nftables import first_script, removal, script, table
+from init.nftables import first_script, networks, removal, script, second_script, table, withdrawal
 from init.rules import ruleset
 from init.ruleset import Ruleset
 from proa.capture.interception import Interception
@@ -15,11 +15,19 @@ from support.interceptions import interceptions
 
 GOLDEN = Path(__file__).parent / "golden"
 DEFAULT = ruleset(Interception())
+EMPTY = "table inet proa {\n}\n"
 LISTED = (GOLDEN / "default.listed").read_text(encoding="utf-8")
 
 
 def differences(rules: Ruleset, listed: str) -> tuple[str, ...]:
     return listing.differences(table(rules), listed)
+
+
+def missing(rules: Ruleset, listed: str) -> set[str]:
+    """The blocks that *listed* has not, which has nothing else than *rules*."""
+    found = differences(rules, listed)
+    assert all(line.endswith(": missing") for line in found)
+    return {line.removesuffix(": missing") for line in found}
 
 
 def test_the_default_script_is_the_reviewed_one() -> None:
@@ -37,10 +45,32 @@ def test_a_script_depends_on_the_interception_alone(wanted: Interception) -> Non
 @given(interceptions())
 def test_a_replacement_and_a_first_table_hold_the_same(wanted: Interception) -> None:
     table = "table inet proa {\n"
-    first, replacement = first_script(ruleset(wanted)), script(ruleset(wanted))
-    assert first.partition(table)[2] == replacement.partition(table)[2]
+    rules = ruleset(wanted)
+    first, replacement = first_script(rules), script(rules)
+    assert networks(rules) or first.partition(table)[2] == replacement.partition(table)[2]
     assert first.startswith("create table inet proa\n")
     assert replacement.startswith(removal())
+
+
+@given(interceptions().filter(lambda wanted: bool(networks(ruleset(wanted)))))
+def test_where_there_are_networks_the_first_script_has_the_other_sets_and_the_second_all_the_rest(
+    wanted: Interception,
+) -> None:
+    rules = ruleset(wanted)
+    first, second = first_script(rules), second_script(rules)
+    assert "chain" not in first
+    filled = {f"table inet proa, set {named.name}, elements =" for named in networks(rules)}
+    sets = {block for block in missing(rules, EMPTY) if ", set " in block}
+    assert missing(rules, first) == missing(rules, EMPTY) - sets | filled
+    assert missing(rules, second) == sets | {f"table inet proa, counter {rules.counters[0]}"}
+    assert second.startswith(f"create counter inet proa {rules.counters[0]}\n")
+
+
+@given(interceptions().filter(lambda wanted: bool(networks(ruleset(wanted)))))
+def test_what_takes_sets_back_fails_where_the_second_script_was_done(wanted: Interception) -> None:
+    guard, removed = withdrawal(ruleset(wanted)).splitlines()
+    assert second_script(ruleset(wanted)).startswith(f"{guard}\n")
+    assert removed == "delete table inet proa"
 
 
 @given(interceptions(), interceptions())

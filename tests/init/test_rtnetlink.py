@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from init.rtnetlink import ADD, NEW_ROUTE, NEW_RULE, PROTOCOL, REPLACE, Entry, answers, entry, listing, route, rule
+from init.netlink import answers
+from init.rtnetlink import ADD, NEW_ROUTE, NEW_RULE, PROTOCOL, REPLACE, Entry, entry, listing, route, rule
 from proa.capture.choices import Tproxied
 
 numbers = st.integers(1, 2**32 - 1)

@@ -1,7 +1,6 @@
 """proa-init against the kernel: all or nothing, repeatable, reversible, with one capability."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from init.rtnetlink import ADD, NEW_RULE, rule
 from init.rules import ruleset
 from proa.capture.choices import Tproxied
 from proa.capture.interception import Interception
+from support.broken_nft import BrokenNft
 from support.places import Inside, complaints
 
 pytestmark = pytest.mark.netns
@@ -22,23 +22,8 @@ FOREIGN = "table ip foreign { chain out { type filter hook output priority 0; po
 
 
 @pytest.fixture
-def broken_nft(tmp_path: Path) -> "BrokenNft":
+def broken_nft(tmp_path: Path) -> BrokenNft:
     return BrokenNft(tmp_path)
-
-
-class BrokenNft:
-    """The real nft behind a filter on the scripts it is fed."""
-
-    def __init__(self, directory: Path) -> None:
-        self._program = directory / "nft"
-        self.path = str(directory)
-
-    def feeding_through(self, shell: str) -> "BrokenNft":
-        real = shutil.which("nft")
-        script = f'#!/bin/sh\ncase "$1" in\n-f) {shell} | exec {real} -f - ;;\n*) exec {real} "$@" ;;\nesac\n'
-        self._program.write_text(script, encoding="utf-8")
-        self._program.chmod(0o755)
-        return self
 
 
 def hairpin(namespace: Inside) -> bool:

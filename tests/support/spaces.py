@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from pathlib import Path
 PACKETS = Path(__file__).parents[1] / "netns" / "packets.py"
 PROA_INIT = (sys.executable, "-m", "init")
 NUMBERS = itertools.count()
+NO_LIBRARY = tempfile.TemporaryDirectory(prefix="proa-no-library-")
+"""Holds a file that is no library, by the name of nft's: whoever looks here first for it, finds that there is none."""
+(Path(NO_LIBRARY.name) / "libnftables.so.1").touch()
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,13 @@ class Namespace:
     name: str
 
     def run(self, *command: str, check: bool = False, path: str = "") -> subprocess.CompletedProcess[str]:
-        """Run *command* inside; *path* comes before the PATH, or is all of it if it ends in `:`."""
+        """Run *command* inside; *path* comes before the PATH, or is all of it if it ends in `:`.
+
+        Programs that are put there are meant to be run: then there is no library in their stead.
+        """
         environment = dict(os.environ)
         if path:
+            environment["LD_LIBRARY_PATH"] = NO_LIBRARY.name
             environment["PATH"] = path.removesuffix(":") if path.endswith(":") else f"{path}:{environment['PATH']}"
         return subprocess.run(
             [shutil.which("ip") or "ip", "netns", "exec", self.name, *command],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 
+from init.netlink_socket import NETFILTER, opened
 from init.programs import Answer
 from proa.capture.values import Value
 
@@ -46,11 +47,18 @@ class Library(Value):
 
 
 def library() -> Library | None:
-    """None where the system has none: then nft is started as a program, if that is there."""
+    """None where the system has none, or it would end this process: then nft is started as a program, if it is there.
+
+    Where the kernel gives it no socket, libnftables prints why and calls exit(3).
+    """
     try:
-        functions = ctypes.CDLL(_NAME)
+        opened(NETFILTER).close()
+        return _declared(ctypes.CDLL(_NAME))
     except OSError:
         return None
+
+
+def _declared(functions: ctypes.CDLL) -> Library:
     functions.nft_ctx_new.restype = ctypes.c_void_p
     for name in ("nft_ctx_buffer_output", "nft_ctx_buffer_error", "nft_ctx_free"):
         getattr(functions, name).argtypes = [ctypes.c_void_p]
