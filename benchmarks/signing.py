@@ -1,9 +1,9 @@
 """How many certificates a second one core issues: the whole pure path for one P-256 request after another.
 
 `per_second`: parse and verify the request, build, sign, inspect, print the chain as PEM. The second figure leaves
-the inspection out, to show its price (most of it is a second verification). The third is the ceiling: the library's
-bare sign and verify, once each. The best of several rounds counts, in processor time, so that other load on the
-machine does not.
+the inspection out, to show its price. The third is the ceiling: the library's bare sign and verify, once each; where
+machines differ, what a figure is of it says more than itself. The best of several rounds counts, in processor time, so
+that other load on the machine does not.
 """
 
 import json
