@@ -60,12 +60,12 @@ async def measured(door: Door, program: Path) -> dict[str, Any]:
     for kind, flags in KINDS.items():
         # Just before: what else runs on the machine changes from one minute to the next.
         begin, _ = door.spent()
-        without = latencies("without", await paced(client))
+        without = latencies("without", (await paced(client))[0])
         idle = {"server_cpu_seconds_without": round(door.spent()[0] - begin, 2)}
         with flooding(program, door, flags) as flood:
             await asyncio.sleep(0 if "first moment" in kind else WARM)
             before, _ = door.spent()
-            found = without | latencies("beside", await paced(client))
+            found = without | latencies("beside", (await paced(client))[0])
             spent, mib = door.spent()
             said, _ = await asyncio.to_thread(flood.communicate)
         figures[kind] = {

@@ -84,8 +84,9 @@ class CertificateAuthority:
         issuing, key = self.issuer.issuing, encoded_key(public_key)
         validity = leaf_validity(self.clock(), lifetime, issuing.validity)
         tbs = leaf_tbs(self._prepared.form, contents, key, validity, self.serials())
-        made = certificate(self._prepared.form, tbs, signed(self.issuer.key, tbs, self.keeper))
-        leaf = inspected(made, Asked(contents, key, issuing, lifetime), self._prepared.yardstick)
+        signature = signed(self.issuer, tbs, self.keeper)
+        made = certificate(self._prepared.form, tbs, signature.value)
+        leaf = inspected(made, signature, Asked(contents, key, issuing, lifetime), self._prepared.yardstick)
         return Chain(Printed(leaf, DER_cert_to_PEM_cert(made), self_issued=False), self._prepared.above)
 
     @property

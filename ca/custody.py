@@ -5,10 +5,11 @@ service of a cloud would be another.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NoReturn, Protocol
+from typing import ClassVar, NoReturn, Protocol, TypeAlias
 
-from ca.certificates import PrivateKey
+from ca.certificates import IssuingCertificate
 from ca.key_uri import KeyElsewhere
+from ca.material import Issuer
 from ca.signature import sign
 from proa.errors import ProaError
 
@@ -37,6 +38,28 @@ def nobody(key: KeyElsewhere, message: bytes) -> NoReturn:  # noqa: ARG001 - the
     raise KeyUnavailable(key.uri, "this process is told of no PKCS #11 module (PROA_PKCS11_MODULE)")
 
 
-def signed(key: PrivateKey | KeyElsewhere, message: bytes, keeper: Keeper) -> bytes:
-    """Raises KeyUnavailable."""
-    return keeper(key, message) if isinstance(key, KeyElsewhere) else sign(key, message)
+@dataclass(frozen=True, slots=True)
+class MadeHere:
+    """A signature, *value*, of *message*, made in this process by the key that an Issuer proved to be *issuer*'s."""
+
+    issuer: IssuingCertificate
+    message: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MadeElsewhere:
+    """What a keeper answered for *message*. Whose signature it is, and of what, is not known before it is verified."""
+
+    message: bytes
+    value: bytes
+
+
+Signature: TypeAlias = MadeHere | MadeElsewhere
+
+
+def signed(issuer: Issuer, message: bytes, keeper: Keeper) -> Signature:
+    """*message* signed with the key of *issuer*. Raises KeyUnavailable."""
+    if isinstance(issuer.key, KeyElsewhere):
+        return MadeElsewhere(message, keeper(issuer.key, message))
+    return MadeHere(issuer.issuing, message, sign(issuer.key, message))

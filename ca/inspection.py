@@ -5,7 +5,7 @@ made there is not repeated here.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, assert_never
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.x509.oid import ExtensionOID
 
 from ca.certificates import IssuingCertificate, PublicKey, key_identifier
+from ca.custody import MadeElsewhere, MadeHere, Signature
 from ca.der import OCTET_STRING, SEQUENCE, framed
 from ca.differences import (
     NO_AUTHORITY,
@@ -55,15 +56,16 @@ def yardstick(issuer: IssuingCertificate) -> Yardstick:
     return Yardstick(algorithm, digest, pointer + _plain(SERVER_AND_CLIENT), pointer + _plain(SERVER))
 
 
-def inspected(made: bytes, asked: Asked, by: Yardstick) -> x509.Certificate:
-    """*made* (DER) as the library reads it; LeafUnfit with every difference between it and what was *asked*.
+def inspected(made: bytes, signature: Signature, asked: Asked, by: Yardstick) -> x509.Certificate:
+    """*made* (DER) as the library reads it; LeafUnfit with every difference between it and what was *asked*, and where
+    it is not what *signature* was made for.
 
     Compared byte for byte *by* what the issuer's leaves must have, as a leaf can be written in one way only. Where that
     fails, the library finds the words: to read all of a leaf takes it as long as to make one.
     """
     try:
         leaf, found = x509.load_der_x509_certificate(made), fields(made)
-        if not any(bounds(leaf, asked)) and _as_asked(found, asked, by):
+        if not any(bounds(leaf, asked)) and _as_asked(found, asked, by) and _signed(found, signature, asked.issuer, by):
             return leaf
         problems = tuple(differences(leaf, found, asked)) or (_OTHERWISE,)
     except _UNREADABLE as error:
@@ -72,15 +74,28 @@ def inspected(made: bytes, asked: Asked, by: Yardstick) -> x509.Certificate:
 
 
 def _as_asked(found: Fields, asked: Asked, by: Yardstick) -> bool:
-    """All but serial number and validity. The signature comes last: it costs most."""
+    """All but serial number, validity and signature."""
     return (
         found.inner_algorithm == found.algorithm == by.algorithm
         and found.issuer == asked.issuer.name
         and found.subject == _NOBODY
         and found.public_key == asked.key != asked.issuer.key
         and found.extensions == _extensions(asked, by)
-        and verifies(asked.issuer.public_key, found.signature, found.tbs, by.digest)
     )
+
+
+def _signed(found: Fields, signature: Signature, issuer: IssuingCertificate, by: Yardstick) -> bool:
+    """Whether *signature*, which stands in what was *found* to the octet, is *issuer*'s for it: made here by its own
+    key, or verified (docs/decisions/0056)."""
+    if (found.tbs, found.signature) != (signature.message, signature.value):
+        return False
+    match signature:
+        case MadeHere():
+            return signature.issuer is issuer
+        case MadeElsewhere():
+            return verifies(issuer.public_key, found.signature, found.tbs, by.digest)
+        case _:
+            assert_never(signature)
 
 
 def _algorithm(key: PublicKey) -> tuple[bytes, SHA256 | SHA384]:

@@ -12,20 +12,25 @@ from ca.certificates import IssuingCertificate, PrivateKey, extension, issued_by
 from ca.csr import CsrRejected, certifiable_key
 from ca.key_uri import KeyElsewhere
 from ca.profile import SHORTEST_LEAF
+from ca.signature import digest, sign, verifies
 from proa.errors import Invalid, Problems
 
 NAMES: Final = {NameOID.SERIAL_NUMBER: "serialNumber"}
 """RFC 4514 has no word of its own for it."""
 MOST_ROOTS: Final = 16
 """Each is sent to every node and tried by every peer."""
+_PROOF: Final = b"Proa: this key is the one that the certificate names"
+"""No certificate and no list of revoked ones: those begin with the tag of a SEQUENCE."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """A certificate that may sign, its key, and the intermediates between it and a root, nearest first.
 
-    Refused when key and certificate do not belong together, or a link of the chain does not hold. Two are equal where
-    their certificates are: a certificate has one key, and `cryptography` compares private keys by identity alone.
+    Refused when key and certificate do not belong together, or a link of the chain does not hold. A key of this process
+    has to sign once, and the certificate to verify it: what an Issuer's own key signs later is not verified again
+    (docs/decisions/0056). Two are equal where their certificates are: a certificate has one key, and `cryptography`
+    compares private keys by identity alone.
     """
 
     issuing: IssuingCertificate
@@ -34,7 +39,7 @@ class Issuer:
 
     def __post_init__(self) -> None:
         problems = Problems()
-        if self.key.public_key() != self.issuing.public_key:
+        if not _belongs(self.key, self.issuing):
             problems.add([Invalid("key", "the key of another certificate", "the key of the issuer's certificate")])
         links = zip(self.certificates, self.above, strict=False)
         if not all(issued_by(lower, upper) for lower, upper in links):
@@ -82,6 +87,12 @@ class Material:
         """Whether a leaf of the shortest life can be issued at *now*."""
         chain = (*self.issuer.certificates, self.root)
         return all(each.not_before <= now <= each.not_after - SHORTEST_LEAF for each in map(validity, chain))
+
+
+def _belongs(key: PrivateKey | KeyElsewhere, issuing: IssuingCertificate) -> bool:
+    if key.public_key() != issuing.public_key:
+        return False
+    return isinstance(key, KeyElsewhere) or verifies(issuing.public_key, sign(key, _PROOF), _PROOF, digest(key))
 
 
 def _key_problems(issuing: IssuingCertificate) -> Iterator[Invalid]:

@@ -21,6 +21,7 @@ from ca.istio.population import Population
 from ca.istio.quota import Quota
 from ca.istio.reviews import Reviews
 from ca.istio.token import shown_token
+from ca.istio.turns import Turns
 from ca.istio.verdict import Code, Refuse, verdict
 from ca.storage import LiveMaterial
 from ca.verdict import Sign
@@ -52,6 +53,7 @@ class Issuance:
     quota: Quota
     metrics: Metrics
     lines: Lines = field(default_factory=Lines)
+    turns: Turns = field(default_factory=Turns)
 
     async def answer(self, call: Call) -> bytes | Refuse:
         """An IstioCertificateResponse, or why there is none: with a message that is fit for the caller."""
@@ -67,14 +69,18 @@ class Issuance:
             request = asked(call.message)
         except Invalid as problem:
             return self.refused(Refuse(Code.INVALID_ARGUMENT, "RequestUnreadable", str(problem)), call, caller)
+        refused = self.too_often(request, caller, mesh)
+        if not refused:
+            await self.turns.turn()
         authority = self.material.authority
         if authority is None:
             return self.refused(Refuse(Code.UNAVAILABLE, "NoIssuer"), call, caller)
-        refused = self.too_often(request, caller, mesh)
         decided = refused or verdict(request, caller, self.population, mesh, authority.clock())
         if isinstance(decided, Refuse):
             return self.refused(decided, call, caller, request)
-        return await self._signed(decided, authority, call, caller, since)
+        answer = await self._signed(decided, authority, call, caller, since)
+        await asyncio.sleep(0)  # until the rest of the row is signed, too: to send is the library's part (`turns`)
+        return answer
 
     async def caller(self, call: Call, mesh: MeshConfiguration) -> Caller | Refuse:
         """Who asks, by what was shown."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +18,10 @@ from ca.authority import CertificateAuthority, Issuer, new_intermediate, new_roo
 from ca.bundle import credential_bundle
 from ca.certificates import Chain, issued_by, issuing_certificate, printed
 from ca.csr import CsrRejected, stub_request
+from ca.custody import Keeper
 from ca.examination import key_kind
 from ca.inspection import LeafUnfit
+from ca.key_uri import KeyElsewhere, key_elsewhere
 from ca.lint import faults
 from ca.profile import (
     IssuerNotValid,
@@ -303,6 +306,76 @@ def test_a_key_that_belongs_to_another_certificate_and_a_broken_chain_are_both_n
     with pytest.raises(Refused) as caught:
         Issuer(authority.issuer.issuing, new_key(), (other,))
     assert [problem.field for problem in caught.value.problems] == ["key", "chain"]
+
+
+def test_an_own_key_that_signs_what_its_certificate_does_not_verify_makes_no_issuer(
+    clock: Clock, trust_domain: TrustDomain
+) -> None:
+    """Its public half is right: what a library tells of a key is not what the key does."""
+    good = rsa.generate_private_key(65537, 2048)
+    numbers = good.private_numbers()
+    other = {"d": numbers.d + 2, "dmp1": numbers.dmp1 + 2, "dmq1": numbers.dmq1 + 2}
+    unlike = rsa.RSAPrivateNumbers(
+        p=numbers.p, q=numbers.q, iqmp=numbers.iqmp, public_numbers=numbers.public_numbers, **other
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    terms = Terms(good.public_key(), authority_validity(clock(), timedelta(days=9)), new_serial())
+    issuing = issuing_certificate(root_builder(trust_domain, terms).sign(good, SHA256()))
+    assert unlike.public_key() == issuing.public_key
+    assert Issuer(issuing, good)
+    with pytest.raises(Refused) as caught:
+        Issuer(issuing, unlike)
+    assert [problem.field for problem in caught.value.problems] == ["key"]
+
+
+def test_an_rsa_signature_that_was_half_miscomputed_does_not_come_out_of_the_library() -> None:
+    """It would give the key away, and nothing of ours looks at it (docs/decisions/0056)."""
+    good = rsa.generate_private_key(65537, 2048)
+    numbers = good.private_numbers()
+    half = rsa.RSAPrivateNumbers(
+        p=numbers.p,
+        q=numbers.q,
+        d=numbers.d,
+        dmp1=numbers.dmp1 + 2,
+        dmq1=numbers.dmq1,
+        iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    good.public_key().verify(half.sign(b"x", PKCS1v15(), SHA256()), b"x", PKCS1v15(), SHA256())
+
+
+def by_another_key(_: KeyElsewhere, message: bytes) -> bytes:
+    return new_key().sign(message, ec.ECDSA(SHA256()))
+
+
+def of_nothing(_: KeyElsewhere, __: bytes) -> bytes:
+    return b""
+
+
+def test_what_a_keeper_signs_wrongly_does_not_leave_and_what_it_signs_rightly_does(
+    authority: CertificateAuthority, clock: Clock, csr: bytes, identity: WorkloadIdentity
+) -> None:
+    issuing, own = authority.issuer.issuing, authority.issuer.key
+    assert isinstance(own, ec.EllipticCurvePrivateKey)
+    key = key_elsewhere("pkcs11:token=t;object=o", issuing.public_key)
+
+    def as_it_should(_: KeyElsewhere, message: bytes) -> bytes:
+        return own.sign(message, ec.ECDSA(SHA256()))
+
+    def something_else(_: KeyElsewhere, message: bytes) -> bytes:
+        return own.sign(message + b"x", ec.ECDSA(SHA256()))
+
+    def by_another_digest(_: KeyElsewhere, message: bytes) -> bytes:
+        return own.sign(message, ec.ECDSA(SHA384()))
+
+    def issued(keeper: Keeper) -> Chain:
+        return CertificateAuthority(Issuer(issuing, key), authority.roots, clock, keeper=keeper).sign(
+            csr, WorkloadLeaf(identity)
+        )
+
+    assert issued_by(issued(as_it_should).leaf, issuing.certificate)
+    for wrong in (by_another_key, of_nothing, something_else, by_another_digest):
+        with pytest.raises(LeafUnfit, match="signature: found one that does not verify"):
+            issued(wrong)
 
 
 def test_a_leaf_cannot_be_made_an_issuer_and_every_reason_is_named(

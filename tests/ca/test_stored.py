@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +53,10 @@ def with_data(secret: Any, **data: str | bytes) -> Any:
 def written(key: Any, encryption: Any = None) -> bytes:
     result: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
     return result
+
+
+def armoured(key: bytes) -> str:
+    return f"-----BEGIN PRIVATE KEY-----\n{b64encode(key).decode()}\n-----END PRIVATE KEY-----\n"
 
 
 def test_a_stored_issuer_is_read_as_it_was_written(material: Material, secret: Any) -> None:
@@ -111,6 +121,16 @@ def test_an_empty_secret_is_refused_with_everything_it_lacks() -> None:
 def test_the_key_of_another_certificate_is_refused(secret: Any) -> None:
     with pytest.raises(Refused, match="the key of another certificate"):
         stored_material(with_data(secret, tls_key=written(new_key())))
+
+
+def test_a_key_that_says_its_public_half_were_the_certificates_is_refused(material: Material, secret: Any) -> None:
+    """PKCS#8 has room for both halves, and whoever writes it need not be honest."""
+    own, other = new_key(), material.issuer.key
+    halves = [each.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint) for each in (own, other)]
+    honest = own.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    assert halves[0] in honest
+    with pytest.raises(Refused, match=r"data\.tls\.key"):
+        stored_material(with_data(secret, tls_key=armoured(honest.replace(*halves))))
 
 
 def test_roots_that_did_not_issue_the_issuer_are_refused(trust_domain: TrustDomain, secret: Any, clock: Any) -> None:

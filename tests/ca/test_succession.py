@@ -73,6 +73,17 @@ def test_a_fault_is_better_than_what_has_ended(current: Material, wanted: Materi
     assert succession(current, Seen(None, wanted), something, clock()) == Adopt(wanted)
 
 
+def test_an_issuer_without_its_own_key_never_comes_into_force_not_even_over_nothing(
+    current: Material, wanted: Material, clock: Any
+) -> None:
+    both: Any = material_secret(wanted), material_secret(current)
+    found = seen({**both[0], "data": {**both[0]["data"], "tls.key": both[1]["data"]["tls.key"]}})
+    for before in (None, current):
+        assert isinstance(succession(before, found, nothing, clock()), Keep)
+    clock.advance(timedelta(days=90))
+    assert isinstance(succession(current, found, nothing, clock()), Keep)
+
+
 def test_a_deleted_secret_leaves_the_last_good_one_in_force(current: Material, clock: Any) -> None:
     decided = succession(current, None, nothing, clock())
     assert isinstance(decided, Keep)
