@@ -93,7 +93,7 @@ def register(taints: Sequence[str]) -> None:
 
 def _heartbeat() -> str:
     """When the kubelet told last that it lives."""
-    lease = ("get", "--namespace=kube-node-lease", "leases", "--output=jsonpath={.items[0].spec.renewTime}")
+    lease = ("get", "--namespace=kube-node-lease", "leases", "--output=jsonpath={.items[*].spec.renewTime}")
     return kubectl(*lease)
 
 
