@@ -1,6 +1,6 @@
 """Lifts the taint that keeps pods off a node until its agent is ready. What is to be patched is pure; the rest Shell.
 
-A node is registered with it by its kubelet (`--register-with-taints`), so no pod comes before; nobody puts it back.
+A node is registered with it by its kubelet (`registerWithTaints`), so no pod comes before; nobody puts it back.
 """
 
 import asyncio
@@ -21,6 +21,9 @@ TAINT: Final = f"{names.PREFIX}/not-ready"
 _MANAGER: Final = "proa-node"
 _PAUSE: Final = 1.0
 """Seconds between two looks whether the agent is ready, and after the API server refused."""
+_AGAIN: Final = 60.0
+"""Seconds until a node without it is looked at again: a sixth of what its kubelet asks. A watch would need the right to
+list all nodes."""
 _LOG: Final = structlog.get_logger("node")
 
 
@@ -38,15 +41,13 @@ def lifted(node: Json) -> Json:
             return None
 
 
-async def lift(client: Client, node: str, is_ready: Callable[[], bool], stopping: asyncio.Event) -> None:
-    """Once *is_ready*, and again whenever it is so anew: a node may be registered a second time. Until *stopping*."""
-    done = False
+async def lift(
+    client: Client, node: str, is_ready: Callable[[], bool], stopping: asyncio.Event, again: float = _AGAIN
+) -> None:
+    """Whenever *is_ready*, until *stopping*: a node may be registered a second time while its agent runs on."""
     while not stopping.is_set():
-        if not is_ready():
-            done = False
-        elif not done:
-            done = await _is_off(client, node)
-        await until(stopping, asyncio.sleep(_PAUSE))
+        is_off = is_ready() and await _is_off(client, node)
+        await until(stopping, asyncio.sleep(again if is_off else _PAUSE))
 
 
 async def _is_off(client: Client, node: str) -> bool:

@@ -12,32 +12,36 @@ from installation.authority import rights, services
 from installation.node import POLICY, agent
 from installation.noted import plain
 from installation.options import Options
-from launcher.layout import CNI_CONFIGURATION, on_machine
+from node.taint import TAINT
 from proa import names
 from proa.capture.annotation import ANNOTATION
 from proa.json import Json
 from support.kubectl import Failed, Kubectl, answered, eventually, once_mounted, pod, pod_spec, serving, workload
 from support.mesh import IN_MESH, Mesh, address, connections, discovered, pods
+from support.node_mode import (
+    AGENT,
+    BY_NODE,
+    PROGRAMS,
+    chained,
+    configurations,
+    late_network,
+    let_come,
+    readiness,
+    registered,
+    send_away,
+    taints,
+    unchain,
+)
 from support.protocol import sources
 
 pytestmark = pytest.mark.skipif(os.environ.get("PROA_TEST_CLUSTER") == "1", reason="the network of a node not ours")
 
 IMAGE = "proa:0.1.0"
-PROGRAMS = Path("/usr/lib/cni")
-"""Of the machine and of the node."""
-BY_NODE = {"programmedBy": "node", "cniConfDir": str(CNI_CONFIGURATION), "cniBinDir": str(PROGRAMS)}
 AUTHORITY: dict[str, Json] = {
     "istio": {"kind": "grpc", "trustedNodeAccounts": ["proa-node/proa-node"]},
     "workloadApi": {"kind": "node-agent", "tokens": {"kind": "jwt-svids"}},
 }
 RESTRICTED = {**IN_MESH, "pod-security.kubernetes.io/enforce": "restricted"}
-AGENT = f"daemonset/{names.NODE_AGENT}"
-
-
-def chained() -> list[str]:
-    """What containerd asks, one after the other."""
-    first = min(on_machine(CNI_CONFIGURATION).glob("*.conflist"))
-    return [plugin["type"] for plugin in json.loads(first.read_text(encoding="utf-8"))["plugins"]]
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +77,6 @@ def istios_door(options: Options) -> Iterator[Any]:
     yield {**service, "spec": {**service["spec"], "ports": ports}}
     wanted = {"proa-ca-istio", "proa-ca-jwt"}
     yield from (each for each in map(plain, rights(options)) if each["metadata"]["name"] in wanted)
-
-
-def configurations() -> dict[str, Any]:
-    directory = on_machine(CNI_CONFIGURATION)
-    return {path.name: json.loads(path.read_text(encoding="utf-8")) for path in directory.iterdir() if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -143,31 +142,45 @@ def test_what_a_pod_is_to_be_programmed_by_cannot_be_changed(restricted: Kubectl
 def test_pods_that_start_while_no_agent_is_there_are_held_and_then_programmed(
     nodes: Kubectl, restricted: Kubectl
 ) -> None:
-    away = {"spec": {"template": {"spec": {"nodeSelector": {"proa.dev/test": "away"}}}}}
-    nodes("patch", AGENT, f"--patch={json.dumps(away)}")
-    eventually(lambda: not nodes.json("pods"), "the agent's end")
+    send_away(nodes)
     assert chained()[-1] == "proa-cni"
     restricted.apply(pod("held", modest(serving())))
     eventually(lambda: "proa-cni" in events(restricted, "held"), "the plugin's refusal")
-    # As the network's own plugin does when it starts before the agent.
     unchain()
     restricted.apply(pod("early", modest(serving())))
     eventually(lambda: waits(restricted.json("pod/early")), "the container that waits")
-    back = {"spec": {"template": {"spec": {"nodeSelector": {"proa.dev/test": None}}}}}
-    nodes("patch", AGENT, f"--patch={json.dumps(back)}")
+    let_come(nodes)
     restricted.ready("pod/early", "pod/held")
     nodes.ready(AGENT)
     assert chained()[-1] == "proa-cni"
     assert "InterceptionRepaired" in events(restricted, "early")
 
 
-def unchain() -> None:
-    first = min(on_machine(CNI_CONFIGURATION).glob("*.conflist"))
-    found = json.loads(first.read_text(encoding="utf-8"))
-    found["plugins"] = [each for each in found["plugins"] if each["type"] != "proa-cni"]
-    partial = first.with_suffix(".new")
-    partial.write_text(json.dumps(found), encoding="utf-8")
-    partial.replace(first)
+def test_a_new_nodes_taint_keeps_pods_off_it_until_its_agent_can_program_them(
+    nodes: Kubectl, restricted: Kubectl
+) -> None:
+    """It boots, its network comes up piece by piece, and the agent in between."""
+    send_away(nodes)
+    unchain()
+    with registered(nodes):
+        eventually(lambda: taints(nodes) == [TAINT], "the other taints' end")
+        restricted.apply(pod("booted", modest(serving())))
+        eventually(lambda: "untolerated taint" in events(restricted, "booted"), "the scheduler's word")
+        with late_network() as plugin:
+            let_come(nodes)
+            eventually(lambda: f"{plugin} not in" in readiness(), "the agent, which waits for the network")
+            assert taints(nodes) == [TAINT]
+            assert "nodeName" not in restricted.json("pod/booted")["spec"]
+        restricted.ready("pod/booted")
+        assert taints(nodes) == []
+    assert "InterceptionRepaired" not in events(restricted, "booted")
+    (client,), booted = pods(restricted, "client"), restricted.json("pod/booted")
+    restricted.apply(discovered(restricted, booted, client, ports=(8080,)))
+    url = f"http://{address(booted, 4)}:8080/"
+    once_mounted(restricted, lambda: answered(restricted, url, by="deployment/client", begins="booted"), "its page")
+    assert eventually(lambda: callers(restricted, "booted"), "the server's log", 20) == {
+        "spiffe://cluster.local/ns/node-mode/sa/default"
+    }
 
 
 def events(inside: Kubectl, name: str) -> str:

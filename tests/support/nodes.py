@@ -162,22 +162,10 @@ class Node:
 
     async def plugin(self, command: str, given: Any, pod: Pod, space: Namespace, **changed: str) -> Any:
         """One plugin's answer. Raises Failed."""
-        metadata = pod["metadata"]
-        names = {"NAMESPACE": metadata["namespace"], "NAME": metadata["name"], "UID": metadata["uid"]}
-        arguments = ["IgnoreUnknown=1", *(f"K8S_POD_{name}={value}" for name, value in names.items())]
-        environment = {
-            "CNI_COMMAND": command,
-            "CNI_CONTAINERID": space.name,
-            "CNI_NETNS": f"/run/netns/{space.name}",
-            "CNI_IFNAME": "eth0",
-            "CNI_ARGS": ";".join(arguments),
-            "CNI_PATH": f"{PLUGINS}:{self.programs}",
-            "PATH": os.environ["PATH"],
-        } | changed
         directory = self.programs if given["type"] == "proa-cni" else PLUGINS
         run = await asyncio.create_subprocess_exec(
             *("ip", "netns", "exec", self.space.name, str(directory / given["type"])),
-            env=environment,
+            env=self.variables(command, pod, space) | changed,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -185,6 +173,21 @@ class Node:
         if run.returncode:
             raise Failed(run.returncode, json.loads(printed))
         return json.loads(printed) if printed.strip() else None
+
+    def variables(self, command: str, pod: Pod, space: Namespace) -> dict[str, str]:
+        """What a runtime tells a plugin beside the configuration."""
+        metadata = pod["metadata"]
+        names = {"NAMESPACE": metadata["namespace"], "NAME": metadata["name"], "UID": metadata["uid"]}
+        arguments = ["IgnoreUnknown=1", *(f"K8S_POD_{name}={value}" for name, value in names.items())]
+        return {
+            "CNI_COMMAND": command,
+            "CNI_CONTAINERID": space.name,
+            "CNI_NETNS": f"/run/netns/{space.name}",
+            "CNI_IFNAME": "eth0",
+            "CNI_ARGS": ";".join(arguments),
+            "CNI_PATH": f"{PLUGINS}:{self.programs}",
+            "PATH": os.environ["PATH"],
+        }
 
 
 def children(pid: int) -> list[int]:

@@ -26,6 +26,9 @@ from launcher.layout import (
 from launcher.pki import make_certificates
 
 _DNS: Final = Path(__file__).parent.parent / "coredns" / "dns.yaml"
+_KUBELET: Final = "kubelet.json"
+_OF_A_NODE: Final = frozenset({"kubelet", "kube-proxy"})
+"""Parts that need the Node object: the kubelet registers it once, as it starts; kube-proxy ends where it is deleted."""
 
 Tell = Callable[[str], None]
 
@@ -69,9 +72,28 @@ def restart(parts: Sequence[Part]) -> None:
         raise NotInTime("the node's life", 60, node.last_lines(parts[-1].name))
 
 
+def register(taints: Sequence[str]) -> None:
+    """Have the node registered anew, with *taints* of these keys, as one that boots for the first time.
+
+    Its pods run on and stay bound to it: Kubernetes collects them forty seconds after their Node has gone, and looks
+    again before it does (pkg/controller/podgc).
+    """
+    parts = [part for part in commands.other_parts() if part.name in _OF_A_NODE]
+    for part in parts:
+        node.end(part)
+    kubectl("delete", "node", NODE)
+    file = on_machine(KUBERNETES) / _KUBELET
+    file.write_text(configuration.kubelet(taints), encoding="utf-8")
+    try:
+        node.wait([node.start(part) for part in parts], "the node's readiness", _node_ready, 60)
+    finally:
+        # It is read once: the next kubelet is the former one again.
+        file.write_text(configuration.kubelet(), encoding="utf-8")
+
+
 def _heartbeat() -> str:
     """When the kubelet told last that it lives."""
-    lease = ("get", "--namespace=kube-node-lease", "leases", "--output=jsonpath={.items[0].spec.renewTime}")
+    lease = ("get", "--namespace=kube-node-lease", "leases", "--output=jsonpath={.items[*].spec.renewTime}")
     return kubectl(*lease)
 
 
@@ -86,7 +108,7 @@ def _write_files(kubernetes: Path) -> None:
     make_certificates(pki)
     documents = {
         "containerd.toml": configuration.CONTAINERD,
-        "kubelet.json": configuration.kubelet(),
+        _KUBELET: configuration.kubelet(),
         "kube-proxy.json": configuration.kube_proxy(),
         "resolv.conf": configuration.resolver(),
         **{f"{client.file}.kubeconfig": configuration.kubeconfig(client) for client in CLIENTS},

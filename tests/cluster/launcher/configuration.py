@@ -5,6 +5,7 @@ JSON where Kubernetes takes YAML: the one is the other's subset.
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Final
 
 from launcher.certificates import Subject
@@ -65,7 +66,8 @@ def pod_network() -> str:
     )
 
 
-def kubelet() -> str:
+def kubelet(taints: Sequence[str] = ()) -> str:
+    """*taints* are the keys of those with which it registers its node, where that is not registered yet."""
     return _document(
         {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -95,6 +97,7 @@ def kubelet() -> str:
             # An image that was collected could not be pulled again.
             "imageGCHighThresholdPercent": 100,
             "evictionHard": {"nodefs.available": "1%", "imagefs.available": "1%", "memory.available": "50Mi"},
+            "registerWithTaints": [{"key": key, "effect": "NoSchedule"} for key in taints],
         }
     )
 

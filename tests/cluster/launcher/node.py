@@ -64,11 +64,16 @@ def start(part: Part) -> Running:
 
 
 def restart(part: Part) -> Running:
-    """End *part* as a crash would, and start it again; the containers that it had started run on."""
+    """End *part* and start it again."""
+    end(part)
+    return start(part)
+
+
+def end(part: Part) -> None:
+    """As a crash would; the containers that it had started run on."""
     process = _process(part)
     os.kill(process, signal.SIGKILL)
     _require(lambda: not Path(f"/proc/{process}").exists(), f"the end of {part.name}")
-    return start(part)
 
 
 def lasting(running: Running) -> Running:
