@@ -16,7 +16,18 @@ from node.taint import TAINT
 from proa import names
 from proa.capture.annotation import ANNOTATION
 from proa.json import Json
-from support.kubectl import Failed, Kubectl, answered, eventually, once_mounted, pod, pod_spec, serving, workload
+from support.kubectl import (
+    Failed,
+    Kubectl,
+    answered,
+    eventually,
+    listed,
+    once_mounted,
+    pod,
+    pod_spec,
+    serving,
+    workload,
+)
 from support.mesh import IN_MESH, Mesh, address, connections, discovered, pods
 from support.node_mode import (
     AGENT,
@@ -29,6 +40,7 @@ from support.node_mode import (
     readiness,
     registered,
     send_away,
+    standing,
     taints,
     unchain,
 )
@@ -50,23 +62,24 @@ def nodes(mesh: Mesh) -> Iterator[Kubectl]:
     before = configurations()
     options = Options(mesh={"interception": BY_NODE, "authority": AUTHORITY})
     made, door = [*map(plain, agent(options))], [*istios_door(options)]
+    former = standing(mesh.kubectl, door)
     settings: dict[str, object] = {**options.mesh, "discovery": {"kind": "files"}, "peerTls": "strict"}
     inside = mesh.kubectl.within(names.NODE_NAMESPACE)
     with mesh.configured(**settings):
         assert "Warning" not in mesh.kubectl.apply(*made)
-        mesh.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given={**LIST, "items": door})
+        mesh.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given=listed(*door))
         try:
             inside.ready(AGENT)
             yield inside
         finally:
             inside("delete", AGENT, "--ignore-not-found")
             eventually(lambda: not inside.json("pods"), "the agent's end")
-            mesh.kubectl("delete", "--filename=-", "--ignore-not-found", given={**LIST, "items": made + door})
+            mesh.kubectl("delete", "--filename=-", "--ignore-not-found", given=listed(*made, *door))
+            # Without them an authority whose doors are open for the whole run is not ready any more.
+            if former:
+                mesh.kubectl.create(*former)
             assert configurations() == before
             assert not (PROGRAMS / "proa-cni").exists()
-
-
-LIST = {"apiVersion": "v1", "kind": "List"}
 
 
 def istios_door(options: Options) -> Iterator[Any]:
