@@ -35,6 +35,7 @@ from support.node_mode import (
     PROGRAMS,
     chained,
     configurations,
+    events,
     late_network,
     let_come,
     readiness,
@@ -43,6 +44,7 @@ from support.node_mode import (
     standing,
     taints,
     unchain,
+    waits,
 )
 from support.protocol import sources
 
@@ -194,16 +196,6 @@ def test_a_new_nodes_taint_keeps_pods_off_it_until_its_agent_can_program_them(
     assert eventually(lambda: callers(restricted, "booted"), "the server's log", 20) == {
         "spiffe://cluster.local/ns/node-mode/sa/default"
     }
-
-
-def events(inside: Kubectl, name: str) -> str:
-    return inside("get", "events", f"--field-selector=involvedObject.name={name}")
-
-
-def waits(found: dict[str, Any]) -> bool:
-    """Whether its first container runs, and so no other one."""
-    first, *_ = found["status"].get("initContainerStatuses", [{}])
-    return first.get("name") == names.INIT_CONTAINER and "running" in first.get("state", {})
 
 
 CALLER = Path(__file__).parents[1] / "support" / "workload_caller.py"

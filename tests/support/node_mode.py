@@ -100,6 +100,16 @@ def readiness() -> str:
         return ""
 
 
+def events(inside: Kubectl, name: str) -> str:
+    return inside("get", "events", f"--field-selector=involvedObject.name={name}")
+
+
+def waits(found: dict[str, Any]) -> bool:
+    """Whether its first container runs, and so no other one."""
+    first, *_ = found["status"].get("initContainerStatuses", [{}])
+    return first.get("name") == names.INIT_CONTAINER and "running" in first.get("state", {})
+
+
 def _first() -> Path:
     return min(on_machine(CNI_CONFIGURATION).glob("*.conflist"))
 
