@@ -16,7 +16,18 @@ from node.taint import TAINT
 from proa import names
 from proa.capture.annotation import ANNOTATION
 from proa.json import Json
-from support.kubectl import Failed, Kubectl, answered, eventually, once_mounted, pod, pod_spec, serving, workload
+from support.kubectl import (
+    Failed,
+    Kubectl,
+    answered,
+    eventually,
+    listed,
+    once_mounted,
+    pod,
+    pod_spec,
+    serving,
+    workload,
+)
 from support.mesh import IN_MESH, Mesh, address, connections, discovered, pods
 from support.node_mode import (
     AGENT,
@@ -24,13 +35,16 @@ from support.node_mode import (
     PROGRAMS,
     chained,
     configurations,
+    events,
     late_network,
     let_come,
     readiness,
     registered,
     send_away,
+    standing,
     taints,
     unchain,
+    waits,
 )
 from support.protocol import sources
 
@@ -50,23 +64,24 @@ def nodes(mesh: Mesh) -> Iterator[Kubectl]:
     before = configurations()
     options = Options(mesh={"interception": BY_NODE, "authority": AUTHORITY})
     made, door = [*map(plain, agent(options))], [*istios_door(options)]
+    former = standing(mesh.kubectl, door)
     settings: dict[str, object] = {**options.mesh, "discovery": {"kind": "files"}, "peerTls": "strict"}
     inside = mesh.kubectl.within(names.NODE_NAMESPACE)
     with mesh.configured(**settings):
         assert "Warning" not in mesh.kubectl.apply(*made)
-        mesh.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given={**LIST, "items": door})
+        mesh.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given=listed(*door))
         try:
             inside.ready(AGENT)
             yield inside
         finally:
             inside("delete", AGENT, "--ignore-not-found")
             eventually(lambda: not inside.json("pods"), "the agent's end")
-            mesh.kubectl("delete", "--filename=-", "--ignore-not-found", given={**LIST, "items": made + door})
+            mesh.kubectl("delete", "--filename=-", "--ignore-not-found", given=listed(*made, *door))
+            # Without them an authority whose doors are open for the whole run is not ready any more.
+            if former:
+                mesh.kubectl.create(*former)
             assert configurations() == before
             assert not (PROGRAMS / "proa-cni").exists()
-
-
-LIST = {"apiVersion": "v1", "kind": "List"}
 
 
 def istios_door(options: Options) -> Iterator[Any]:
@@ -181,16 +196,6 @@ def test_a_new_nodes_taint_keeps_pods_off_it_until_its_agent_can_program_them(
     assert eventually(lambda: callers(restricted, "booted"), "the server's log", 20) == {
         "spiffe://cluster.local/ns/node-mode/sa/default"
     }
-
-
-def events(inside: Kubectl, name: str) -> str:
-    return inside("get", "events", f"--field-selector=involvedObject.name={name}")
-
-
-def waits(found: dict[str, Any]) -> bool:
-    """Whether its first container runs, and so no other one."""
-    first, *_ = found["status"].get("initContainerStatuses", [{}])
-    return first.get("name") == names.INIT_CONTAINER and "running" in first.get("state", {})
 
 
 CALLER = Path(__file__).parents[1] / "support" / "workload_caller.py"

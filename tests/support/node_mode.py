@@ -13,7 +13,7 @@ from urllib.error import HTTPError, URLError
 from launcher.layout import CNI_CONFIGURATION, NODE, NODE_ADDRESSES, on_machine
 from node.taint import TAINT
 from proa import names
-from support.kubectl import Kubectl, eventually
+from support.kubectl import Kubectl, eventually, listed
 
 AGENT: Final = f"daemonset/{names.NODE_AGENT}"
 PROGRAMS: Final = Path("/usr/lib/cni")
@@ -52,6 +52,17 @@ def late_network() -> Iterator[str]:
         first.unlink()
 
 
+def standing(kubectl: Kubectl, objects: list[Any]) -> list[Any]:
+    """Those of *objects* that are there, as they are, to be created again."""
+    asked = ("get", "--filename=-", "--ignore-not-found", "--output=json")
+    found = json.loads(kubectl(*asked, given=listed(*objects)) or '{"items": []}')
+    items: list[Any] = found.get("items", [found])
+    for each in items:
+        for written in ("resourceVersion", "uid", "creationTimestamp"):
+            del each["metadata"][written]
+    return items
+
+
 def send_away(nodes: Kubectl) -> None:
     """The agent, though its DaemonSet stays."""
     _select(nodes, "away")
@@ -87,6 +98,16 @@ def readiness() -> str:
         return unready.read().decode()
     except URLError:
         return ""
+
+
+def events(inside: Kubectl, name: str) -> str:
+    return inside("get", "events", f"--field-selector=involvedObject.name={name}")
+
+
+def waits(found: dict[str, Any]) -> bool:
+    """Whether its first container runs, and so no other one."""
+    first, *_ = found["status"].get("initContainerStatuses", [{}])
+    return first.get("name") == names.INIT_CONTAINER and "running" in first.get("state", {})
 
 
 def _first() -> Path:
