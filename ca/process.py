@@ -65,7 +65,7 @@ class _Parts:
         """Of the leader."""
         async with asyncio.TaskGroup() as group:
             kept = (each.keep for each in self.kept)
-            for duty in (self.door.lead, self.publication.publish, self.upkeep.service, *kept):
+            for duty in (self.material.lead, self.door.lead, self.publication.publish, self.upkeep.service, *kept):
                 group.create_task(duty(stopping))
 
 

@@ -51,6 +51,9 @@ class Issuing:
     ceremony: Ceremony
     keeper: Keeper = nobody
     again: float = AGAIN
+    others: float = 5.0
+    """Seconds that those who do not lead leave the leader to make the first issuer: each who tries is a process more,
+    when everybody on the node begins."""
 
 
 class LiveMaterial:
@@ -66,7 +69,7 @@ class LiveMaterial:
         issuing: Issuing,
     ) -> None:
         self._ceremony, self._keeper, self._again = issuing.ceremony, issuing.keeper, issuing.again
-        self._kept = asyncio.Event()
+        self._kept, self._others, self._leads = asyncio.Event(), issuing.others, asyncio.Event()
         self._configuration, self._clock = configuration, clock
         self._metrics, self._reports, self._test = metrics, reports, self_test()
         self._index = Index[Seen](client, SECRETS, _NAMED, seen)
@@ -115,12 +118,18 @@ class LiveMaterial:
             group.create_task(self._create_what_lacks(stopping))
             group.create_task(self._reconsider(stopping))
 
+    async def lead(self, stopping: asyncio.Event) -> None:
+        """The leader's: make what lacks without waiting for others."""
+        self._leads.set()
+        await stopping.wait()
+
     async def _create_what_lacks(self, stopping: asyncio.Event) -> None:
         """Until there is something to issue with; what somebody deletes later is not made again."""
         await until(stopping, self._index.synced.wait())
         self._configuration.subscribe(lambda _: self._news.set())
         if self.newest is None:
             self.problem = f"the Secret {ISSUER_SECRET} is absent; it is being made"
+            await waited(stopping, self._leads, self._others)
         tries = _PATIENT
         while self.current is None and not stopping.is_set():
             if self.newest is None:

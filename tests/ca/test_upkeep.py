@@ -38,7 +38,7 @@ class Leader:
     def __init__(self, client: Client, clock: Any, holding: Holding | None = None) -> None:
         self.metrics, self.reports = Metrics(), Reports(client, clock)
         self.configuration = LiveConfiguration(client, "proa", self.metrics.registry)
-        means = Issuing(Ceremony(holding or within(client), clock))
+        means = Issuing(Ceremony(holding or within(client), clock), others=0.0)
         self.material = LiveMaterial(client, self.configuration, clock, self.metrics, self.reports, means)
         self.publication = Publication(client, self.material, self.reports)
         around = Surroundings(client, self.material, self.configuration, clock, self.reports, self.metrics)

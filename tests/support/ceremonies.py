@@ -22,4 +22,5 @@ def ceremony(client: Client, clock: Clock) -> Ceremony:
 
 
 def issuing(client: Client, clock: Clock, keeper: Keeper = nobody, again: float = AGAIN) -> Issuing:
-    return Issuing(ceremony(client, clock), keeper, again)
+    """Of a replica that waits for no leader."""
+    return Issuing(ceremony(client, clock), keeper, again, others=0.0)
