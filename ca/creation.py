@@ -1,4 +1,7 @@
-"""The first root and the first issuer of a cluster, and the next issuer: made, and stored as Secrets. Shell."""
+"""The first root and the first issuer of a cluster, and the next issuer: made, and stored as Secrets. Shell.
+
+For the process that holds a ceremony (`ceremony`): the root's key is in its memory.
+"""
 
 import asyncio
 from typing import Final
@@ -6,20 +9,14 @@ from typing import Final
 from cryptography import x509
 
 from ca.authority import new_intermediate, new_root
+from ca.in_force import published_now, succeed
 from ca.material import Issuer, Material
-from ca.stored import (
-    ISSUER_SECRET,
-    ROOT_SECRET,
-    material_secret,
-    renewed_secret,
-    roots_secret,
-    stored_material,
-    stored_roots,
-)
-from ca.trust import TRUST_BUNDLE_NAME, trusted_roots
+from ca.root_secret import ROOT_SECRET, roots_secret, stored_roots
+from ca.stored import ISSUER_SECRET, material_secret, stored_material
+from ca.trust import TRUST_BUNDLE_NAME
 from kube.client import Client
 from kube.failures import AlreadyExists, NotFound
-from kube.resources import CLUSTER_TRUST_BUNDLES, SECRETS
+from kube.resources import SECRETS
 from proa.clock import Clock
 from proa.errors import Invalid
 from proa.identity import TrustDomain
@@ -59,13 +56,6 @@ async def renew(client: Client, trust_domain: TrustDomain, clock: Clock, kind: I
     return await succeed(client, secret, await asyncio.to_thread(new_intermediate, trust_domain, root, clock(), kind))
 
 
-async def succeed(client: Client, secret: Json, issuer: Issuer) -> Material:
-    """*issuer* instead of the one in *secret*, below the same roots. Raises ProaError."""
-    renewed = Material(issuer, stored_material(secret).roots)
-    await client.replace(SECRETS, renewed_secret(secret, material_secret(renewed)))
-    return renewed
-
-
 def key_of(root: x509.Certificate, held: tuple[Issuer, ...]) -> Issuer:
     """*root* with its key, of those that are *held*. Raises Invalid."""
     if not held:
@@ -100,11 +90,3 @@ async def _new_root(client: Client, trust_domain: TrustDomain, clock: Clock, kin
     except AlreadyExists:
         return stored_roots(await client.get(SECRETS, ROOT_SECRET, SYSTEM_NAMESPACE))
     return (root,)
-
-
-async def published_now(client: Client) -> tuple[x509.Certificate, ...]:
-    """The roots that the cluster gives its pods. Raises ProaError."""
-    try:
-        return trusted_roots(await client.get(CLUSTER_TRUST_BUNDLES, TRUST_BUNDLE_NAME))
-    except NotFound:
-        return ()

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
 from ca.storage import LiveMaterial
 from kube.configuration import LiveConfiguration
 from kube.index import Index
+from kube.until import until
 from kube.waiting import waited
 from proa.mesh import MeshConfiguration
 
@@ -28,9 +29,9 @@ Begin: TypeAlias = Callable[[MeshConfiguration], Work | None]
 
 class Looking:
     """Work that is looked for whenever what *index* follows is another one, and by the time. *look* does what is due,
-    and answers the seconds until something may be, of which *least* pass in any case."""
+    and answers the seconds until something may be, of which *least* pass in any case; it is cut short at the end."""
 
-    def __init__(self, index: Index[Any], look: Callable[[], Awaitable[float]], least: float = 0.0) -> None:
+    def __init__(self, index: Index[Any], look: Callable[[], Coroutine[Any, Any, float]], least: float = 0.0) -> None:
         self._index, self._look, self._least, self._news = index, look, least, asyncio.Event()
         index.subscribe(lambda _key, _found: self._news.set())
 
@@ -41,8 +42,10 @@ class Looking:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._index.service(closing))
             while not closing.is_set():
-                spread = 0.9 + 0.1 * random.random()  # noqa: S311 - spreads looks
-                await waited(closing, self._news, max(await self._look() * spread, self._least))
+                seconds = await until(closing, self._look())
+                if seconds is not None:
+                    spread = 0.9 + 0.1 * random.random()  # noqa: S311 - spreads looks
+                    await waited(closing, self._news, max(seconds * spread, self._least))
 
 
 class ConfiguredDuty:

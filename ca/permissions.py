@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from ca.stored import ISSUER_SECRET, ROOT_SECRET
+from ca.root_secret import ROOT_SECRET
+from ca.stored import ISSUER_SECRET
 from ca.trust import TRUST_BUNDLE_NAME
 from ca.upstream import REQUEST_SECRET
 from ca.verdict import SIGNERS
@@ -93,7 +94,7 @@ PERMISSIONS: Final = (
         names=(ROOT_SECRET,),
         namespaced=True,
         why="ca/creation.py signs intermediates with the root's key; ca/rotating.py stores the next root's beside it "
-        "and removes the former one's",
+        "and removes the former one's; both in the process of ca/ceremony/__main__.py alone",
     ),
     Permission(
         groups=_CORE,

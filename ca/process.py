@@ -7,9 +7,11 @@ from typing import TypeVar
 from ca.accounts.door import accounts_door
 from ca.accounts.metrics import Metrics as AccountsMetrics
 from ca.answering import Answering
+from ca.ceremony import child
+from ca.ceremony.asking import Ceremony
 from ca.csrs.keeping import signing_requests
 from ca.csrs.metrics import Metrics as CsrMetrics
-from ca.custody import Keeper, nobody
+from ca.custody import nobody
 from ca.door import Door
 from ca.duty import ConfiguredDuty
 from ca.istio.door import IstioDoor
@@ -63,14 +65,15 @@ class _Parts:
         """Of the leader."""
         async with asyncio.TaskGroup() as group:
             kept = (each.keep for each in self.kept)
-            for duty in (self.door.lead, self.publication.publish, self.upkeep.service, *kept):
+            for duty in (self.material.lead, self.door.lead, self.publication.publish, self.upkeep.service, *kept):
                 group.create_task(duty(stopping))
 
 
 async def serve(settings: Settings, clock: Clock = system_clock) -> None:
     """Until a signal. Raises what kept it from going on."""
     async with connected() as client:
-        parts = _parts(client, clock, Pkcs11(settings.pkcs11) if settings.pkcs11 else nobody)
+        keeper = Pkcs11(settings.pkcs11) if settings.pkcs11 else nobody
+        parts = _parts(client, clock, Issuing(Ceremony(child.held, clock), keeper))
         await run_until_stopped(
             health_service(settings.health_port, parts.readiness, parts.metrics.registry),
             parts.configuration.service,
@@ -83,10 +86,10 @@ async def serve(settings: Settings, clock: Clock = system_clock) -> None:
         )
 
 
-def _parts(client: Client, clock: Clock, keeper: Keeper) -> _Parts:
+def _parts(client: Client, clock: Clock, issuing: Issuing) -> _Parts:
     metrics, reports = Metrics(), Reports(client, clock)
     configuration = LiveConfiguration(client, CONFIGURATION_MAP, metrics.registry, SYSTEM_NAMESPACE, clock)
-    material = LiveMaterial(client, configuration, clock, metrics, reports, Issuing(keeper))
+    material = LiveMaterial(client, configuration, clock, metrics, reports, issuing)
     door = Door(client, Answering(client, material, configuration, clock, metrics), metrics)
     material.subscribe(door.hasten)
     configuration.subscribe(lambda _: door.hasten())
@@ -96,7 +99,7 @@ def _parts(client: Client, clock: Clock, keeper: Keeper) -> _Parts:
 
     istio = IstioDoor(around(IstioMetrics(metrics.registry)))
     publication = Publication(client, material, reports)
-    upkeep = Upkeep(client, material, configuration, clock, metrics, reports)
+    upkeep = Upkeep(around(metrics), issuing.ceremony)
     publication.subscribe(upkeep.hasten)
     crls = LiveCrls()
     maps = maps_door(around(MapsMetrics(metrics.registry)), Joined(upkeep.hasten, lambda: crls.pem))
@@ -104,7 +107,7 @@ def _parts(client: Client, clock: Clock, keeper: Keeper) -> _Parts:
     kept = (
         accounts_door(around(AccountsMetrics(metrics.registry))),
         maps,
-        revocation(around(RevocationMetrics(metrics.registry)), crls, keeper),
+        revocation(around(RevocationMetrics(metrics.registry)), crls, issuing),
         signing_requests(around(CsrMetrics(metrics.registry))),
         jwt_keys(around(None)),
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from ca.ceremony.messages import Told
 from ca.stored import ISSUER_SECRET
 from kube.client import Client
 from kube.events import record
@@ -46,6 +47,10 @@ class Reports:
     def tell(self, reason: str, message: str, about: Json = None) -> None:
         """Something changed for the better."""
         self._send(about, reason, message, "Normal")
+
+    def say(self, told: Told) -> None:
+        """What somebody else has found."""
+        (self.warn if told.severity == "Warning" else self.tell)(told.reason, told.message)
 
     async def service(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():

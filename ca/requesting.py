@@ -6,7 +6,7 @@ from contextlib import suppress
 from cryptography import x509
 
 from ca.authority import CertificateAuthority
-from ca.creation import published_now
+from ca.in_force import published_now
 from ca.material import Material
 from ca.phases import Resting, name_of, record_of
 from ca.randomness import new_issuer_key, new_serial

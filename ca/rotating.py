@@ -1,8 +1,11 @@
-"""Carries out the rotation of roots: reads what stands in the cluster, writes what `rotation` says next. Shell."""
+"""Carries out the rotation of roots: reads what stands in the cluster, writes what `rotation` says next. Shell.
+
+For the process that holds a ceremony (`ceremony`): a root's key is in its memory.
+"""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -10,17 +13,17 @@ import msgspec
 from cryptography import x509
 
 from ca.authority import new_intermediate, new_root
+from ca.ceremony.messages import Looked, Told
 from ca.creation import key_of
 from ca.material import Issuer, Material
-from ca.metrics import Metrics
 from ca.phases import Phase, name_of, record_of, recorded
-from ca.reports import Reports
 from ca.revocation.register import Register
 from ca.revocation.storage import stored_register
 from ca.revocation.tending import waiting
-from ca.rotation import step
+from ca.root_secret import roots_secret, stored_roots
+from ca.rotation import LOOK, SOON, step
 from ca.standing import Standing, standing
-from ca.stored import material_secret, renewed_secret, roots_secret, stored_roots
+from ca.stored import material_secret, renewed_secret
 from ca.writes import Blocked, Decline, Enter, IssueUnder, KeepOnly, MakeRoot, Note, Wait, Write
 from kube.client import Client
 from kube.failures import Conflict
@@ -34,41 +37,37 @@ from proa.rootsmap import revokes
 
 _MOST: Final = 24
 """Writes in a row: a whole rotation has eight. More would be two that undo each other's."""
-LOOK: Final = timedelta(minutes=30)
-"""Between two looks at the clock: nothing that is due here is in a hurry."""
-SOON: Final = timedelta(seconds=30)
-"""After a failure, or a write of somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rotating:
-    """The leader's."""
+    """One look. *told* grows by what people are to know of it."""
 
     client: Client
     clock: Clock
-    metrics: Metrics
-    reports: Reports
+    told: list[Told] = field(default_factory=list[Told])
 
-    async def look(self, mesh: MeshConfiguration) -> timedelta:
-        """Write until there is nothing to write; how long to wait then."""
+    async def look(self, mesh: MeshConfiguration) -> Looked:
+        """Write until there is nothing to write."""
+        phase = ""
         try:
             for _ in range(_MOST):
                 read = await standing(self.client, mesh)
-                self.metrics.rotation(name_of(read.found.record.phase))
+                phase = name_of(read.found.record.phase)
                 action = step(read.found, timedelta(seconds=mesh.certificate.lifetime_seconds), self.clock())
                 match action:
                     case Wait(until):
-                        return until - self.clock()
+                        return Looked(phase, until - self.clock(), tuple(self.told))
                     case Blocked(reason):
-                        self.reports.warn("RotationBlocked", reason)
-                        return LOOK
+                        self._warn("RotationBlocked", reason)
+                        return Looked(phase, LOOK, tuple(self.told))
                     case _:
                         await self._write(action, read, mesh)
         except Conflict:
-            return SOON
+            pass
         except ProaError as error:
-            self.reports.warn("RotationFailed", str(error))
-        return SOON
+            self._warn("RotationFailed", str(error))
+        return Looked(phase, SOON, tuple(self.told))
 
     async def _write(self, action: Write, read: Standing, mesh: MeshConfiguration) -> None:
         match action:
@@ -104,12 +103,14 @@ class Rotating:
     async def _enter(self, read: Standing, material: Material, phase: Phase, note: str) -> None:
         record = msgspec.structs.replace(read.found.record, phase=phase)
         await self.client.replace(SECRETS, recorded(renewed_secret(read.secret, material_secret(material)), record))
-        self.metrics.rotation(name_of(phase))
-        self.reports.tell("Rotation", f"{name_of(phase)}: {note}")
+        self.told.append(Told("Normal", "Rotation", f"{name_of(phase)}: {note}"))
 
     async def _decline(self, secret: Json, reason: str) -> None:
         await self.client.replace(SECRETS, recorded(secret, record_of(secret)))
-        self.reports.warn("RotationDeclined", reason)
+        self._warn("RotationDeclined", reason)
 
     async def _keep(self, read: Standing, *roots: Issuer) -> None:
         await self.client.replace(SECRETS, renewed_secret(read.root_secret, roots_secret(roots)))
+
+    def _warn(self, reason: str, message: str) -> None:
+        self.told.append(Told("Warning", reason, message))

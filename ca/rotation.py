@@ -21,7 +21,20 @@ from cryptography import x509
 
 from ca.certificates import fingerprint, validity
 from ca.material import MOST_ROOTS
-from ca.phases import Abort, Advance, Announced, Garbled, Preparing, Renewing, Resting, Settling, Start, name_of
+from ca.phases import (
+    Abort,
+    Advance,
+    Announced,
+    Garbled,
+    Preparing,
+    Record,
+    Renewing,
+    Resting,
+    Settling,
+    Start,
+    Wish,
+    name_of,
+)
 from ca.profile import SHORTEST_LEAF
 from ca.writes import Action, Blocked, Decline, Enter, Found, IssueUnder, KeepOnly, MakeRoot, Note, Wait
 
@@ -31,6 +44,11 @@ MARGIN: Final = timedelta(minutes=15)
 """On top of each wait: a replica whose watch has died goes on with the former issuer for some minutes at most."""
 SHORTEST_SETTLING: Final = timedelta(minutes=3)
 """The kubelet looks at a pod's volumes about every minute, at most every one and a half (kubelet syncFrequency)."""
+
+LOOK: Final = timedelta(minutes=30)
+"""Between two looks at the clock: nothing that is due here is in a hurry."""
+SOON: Final = timedelta(seconds=30)
+"""After a failure, or a write of somebody else's."""
 
 OFFLINE: Final = (
     "the key of the root that issues is not in the Secret proa-ca-root, or the issuer's lies elsewhere: add the next "
@@ -54,6 +72,11 @@ def settled(phase: Settling, longest: timedelta) -> datetime:
 def retired(phase: Renewing, longest: timedelta, root: x509.Certificate) -> datetime:
     """From when on the retiring *root* need not be trusted: its last leaf's end, or its own."""
     return min(phase.since + longest + MARGIN, validity(root).not_after)
+
+
+def at_rest(record: Record, wish: Wish | None, root: x509.Certificate, life: timedelta, now: datetime) -> bool:
+    """Whether nothing is due but to remove a key that somebody has left: what can be said without looking at keys."""
+    return isinstance(record.phase, Resting) and wish is None and life <= record.longest and now < due(root)
 
 
 def step(found: Found, life: timedelta, now: datetime) -> Action:

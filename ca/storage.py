@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from ca.authority import CertificateAuthority
-from ca.creation import create
+from ca.ceremony.asking import Ceremony
 from ca.custody import Keeper, KeyUnavailable, nobody
 from ca.issuing import PATIENCE, aside
 from ca.key_uri import KeyElsewhere
@@ -19,6 +19,7 @@ from ca.reports import Reports
 from ca.selftest import failure, self_test
 from ca.stored import ISSUER_SECRET
 from ca.succession import Adopt, Keep, Seen, seen, succession
+from kube.backoff import delay
 from kube.calls import Selection, Selectors
 from kube.client import Client
 from kube.configuration import LiveConfiguration
@@ -35,7 +36,8 @@ from proa.names import SYSTEM_NAMESPACE
 from proa.upstreams import NoUpstream, upstream_kind
 
 _NAMED: Final = Selection(SYSTEM_NAMESPACE, Selectors(field=f"metadata.name={ISSUER_SECRET}"))
-_PAUSE: Final = 2.0
+_PATIENT: Final = 3
+"""From two seconds on (`kube.backoff`): each try at the first issuer is a process of its own."""
 AGAIN: Final = 15.0
 """Seconds between two tests of what was not fit to issue with: time alone may have mended it."""
 _LOG: Final = structlog.get_logger("ca")
@@ -43,10 +45,15 @@ _LOG: Final = structlog.get_logger("ca")
 
 @dataclass(frozen=True, slots=True)
 class Issuing:
-    """Who keeps keys that lie elsewhere, and after how many seconds what was not fit is tested again."""
+    """Who is asked for what needs the root's key, who keeps keys that lie elsewhere, and after how many seconds what
+    was not fit is tested again."""
 
+    ceremony: Ceremony
     keeper: Keeper = nobody
     again: float = AGAIN
+    others: float = 5.0
+    """Seconds that those who do not lead leave the leader to make the first issuer: each who tries is a process more,
+    when everybody on the node begins."""
 
 
 class LiveMaterial:
@@ -59,10 +66,11 @@ class LiveMaterial:
         clock: Clock,
         metrics: Metrics,
         reports: Reports,
-        issuing: Issuing = Issuing(),
+        issuing: Issuing,
     ) -> None:
-        self._keeper, self._again, self._kept = issuing.keeper, issuing.again, asyncio.Event()
-        self._client, self._configuration, self._clock = client, configuration, clock
+        self._ceremony, self._keeper, self._again = issuing.ceremony, issuing.keeper, issuing.again
+        self._kept, self._others, self._leads = asyncio.Event(), issuing.others, asyncio.Event()
+        self._configuration, self._clock = configuration, clock
         self._metrics, self._reports, self._test = metrics, reports, self_test()
         self._index = Index[Seen](client, SECRETS, _NAMED, seen)
         self._index.subscribe(self._changed)
@@ -87,8 +95,12 @@ class LiveMaterial:
     @property
     def absent(self) -> bool:
         """Whether there is nothing to issue with, and no Secret that an admin may have to mend."""
-        there = self._index.get(SYSTEM_NAMESPACE, ISSUER_SECRET) is not None
-        return self.current is None and self._index.synced.is_set() and not there
+        return self.current is None and self._index.synced.is_set() and self.newest is None
+
+    @property
+    def newest(self) -> Seen | None:
+        """The Secret as it was seen last, in force or not."""
+        return self._index.get(SYSTEM_NAMESPACE, ISSUER_SECRET)
 
     @property
     def unready(self) -> str:
@@ -106,14 +118,24 @@ class LiveMaterial:
             group.create_task(self._create_what_lacks(stopping))
             group.create_task(self._reconsider(stopping))
 
+    async def lead(self, stopping: asyncio.Event) -> None:
+        """The leader's: make what lacks without waiting for others."""
+        self._leads.set()
+        await stopping.wait()
+
     async def _create_what_lacks(self, stopping: asyncio.Event) -> None:
         """Until there is something to issue with; what somebody deletes later is not made again."""
         await until(stopping, self._index.synced.wait())
         self._configuration.subscribe(lambda _: self._news.set())
+        if self.newest is None:
+            self.problem = f"the Secret {ISSUER_SECRET} is absent; it is being made"
+            await waited(stopping, self._leads, self._others)
+        tries = _PATIENT
         while self.current is None and not stopping.is_set():
-            if self._index.get(SYSTEM_NAMESPACE, ISSUER_SECRET) is None:
-                await self._create()
-            await waited(stopping, self._news, _PAUSE * (1 + random.random()))  # noqa: S311 - spreads replicas
+            if self.newest is None:
+                await until(stopping, self._create())
+            await waited(stopping, self._news, delay(tries, random.random()))  # noqa: S311 - spreads replicas
+            tries += 1
 
     async def _reconsider(self, stopping: asyncio.Event) -> None:
         """Adopt what was not fit once it is. An issuer that was made a moment ago is one of the future to a replica
@@ -121,7 +143,7 @@ class LiveMaterial:
         here alone, one after the other."""
         while not stopping.is_set():
             await waited(stopping, self._kept, self._again if self.problem or self._by_token else None)
-            found = self._index.get(SYSTEM_NAMESPACE, ISSUER_SECRET)
+            found = self.newest
             if found is not None and (self.problem or found is self._untried):
                 await self._try(found)
             if self.authority is not None and self._by_token:
@@ -135,7 +157,7 @@ class LiveMaterial:
         first, fault = found is self._untried, ""
         if isinstance(found.content, Material):
             fault = await self._tested(self._authority(found.content))
-        if self._index.get(SYSTEM_NAMESPACE, ISSUER_SECRET) is not found:
+        if self.newest is not found:
             # Changed meanwhile, and that one's turn has come or will.
             return
         self._untried = None
@@ -160,7 +182,7 @@ class LiveMaterial:
             self.problem = f"the Secret {ISSUER_SECRET} is absent; the leader asks the upstream, {asked} (`upkeep`)"
             return
         try:
-            await create(self._client, _trust_domain(mesh), self._clock, mesh.certificate.issuer_key)
+            await self._ceremony.create(mesh)
         except ProaError as error:
             self.problem = f"the Secret {ISSUER_SECRET} cannot be created: {error}"
             self._reports.warn("CreationFailed", self.problem)

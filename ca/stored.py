@@ -1,8 +1,8 @@
-"""The authority's two Secrets as values: what it issues with, and the root's key that renews it. Pure.
+"""The Secret `proa-ca` as a value: what the authority issues with. Pure. The root's own is `root_secret`'s.
 
-The keys in both are those of a `kubernetes.io/tls` Secret, so that what cert-manager or an admin's own tools write can
-be read as it is: `tls.crt` (the issuing certificate, then those above it), `tls.key`, `ca.crt` (one or more roots). The
-first may have the keys of Istio's `cacerts` instead
+Its keys are those of a `kubernetes.io/tls` Secret, so that what cert-manager or an admin's own tools write can
+be read as it is: `tls.crt` (the issuing certificate, then those above it), `tls.key`, `ca.crt` (one or more roots). Or
+those of Istio's `cacerts`
 (https://istio.io/latest/docs/tasks/security/cert-management/plugin-ca-cert/): what a mesh has issued with goes on.
 """
 
@@ -26,9 +26,6 @@ from proa.trees import members
 
 ISSUER_SECRET: Final = AUTHORITY
 """The issuing intermediate, its key and the roots. An admin may put their own here."""
-ROOT_SECRET: Final = f"{AUTHORITY}-root"
-"""The root and its key, which sign intermediates and nothing else; while a root is rotated, the other one and its key
-beside it. An admin may take it offline."""
 SECRET_TYPE: Final = f"{PREFIX}/ca"
 CERTIFICATES: Final = "tls.crt"
 KEY: Final = "tls.key"
@@ -37,7 +34,8 @@ KEY_URI: Final = "key.uri"
 """Of `proa-ca`, instead of a key: where the key lies (`key_uri`)."""
 OTHER_CERTIFICATE: Final = "next.crt"
 OTHER_KEY: Final = "next.key"
-"""Of the Secret `proa-ca-root`. Which of its two roots issues is what `proa-ca` says; their order says nothing."""
+"""Of the Secret `proa-ca-root` (`root_secret`). Which of its two roots issues is what `proa-ca` says; their order says
+nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +55,8 @@ class Layout:
 
 OWN: Final = Layout(CERTIFICATES, KEY, ROOTS)
 ISTIO: Final = Layout("ca-cert.pem", "ca-key.pem", "root-cert.pem", "cert-chain.pem")
-_OTHER_ROOT: Final = Layout(OTHER_CERTIFICATE, OTHER_KEY, "")
-_OURS: Final = OWN.names | ISTIO.names | _OTHER_ROOT.names | {KEY_URI}
+OTHER_ROOT: Final = Layout(OTHER_CERTIFICATE, OTHER_KEY, "")
+_OURS: Final = OWN.names | ISTIO.names | OTHER_ROOT.names | {KEY_URI}
 _CERTIFICATES: Final = "certificates in PEM"
 _PRIVATE_KEY: Final = "an unencrypted private key in PEM, ECDSA or RSA"
 
@@ -73,54 +71,20 @@ def stored_material(secret: Json) -> Material:
         problems.refuse(f"the Secret {ISSUER_SECRET}")
     issuer, roots = None, None
     with problems.collected():
-        roots = _certificates(values, layout.roots)
+        roots = stored_certificates(values, layout.roots)
     with problems.collected():
-        issuer = _issuer(values, layout, roots or ())
+        issuer = stored_issuer(values, layout, roots or ())
     if issuer and roots:
         with problems.collected():
             return Material(issuer, roots)
     raise problems.refusal(f"the Secret {ISSUER_SECRET}")
 
 
-def stored_roots(secret: Json) -> tuple[Issuer, ...]:
-    """The roots of the Secret `proa-ca-root`, one or two, with their keys. Raises Refused."""
-    values, problems = secret_values(secret), Problems()
-    found: list[Issuer] = []
-    with problems.collected():
-        found.append(_issuer(values, OWN))
-    if OTHER_CERTIFICATE in values:
-        with problems.collected():
-            found.append(_issuer(values, _OTHER_ROOT))
-    problems.refuse(f"the Secret {ROOT_SECRET}")
-    return tuple(found)
-
-
-def root_certificates(secret: Json) -> tuple[x509.Certificate, ...]:
-    """As `stored_roots`, without so much as reading a key: what there is to decide needs none. Raises Refused."""
-    values, problems = secret_values(secret), Problems()
-    found: list[x509.Certificate] = []
-    for place in (CERTIFICATES, OTHER_CERTIFICATE):
-        if place in values or place == CERTIFICATES:
-            with problems.collected():
-                found.append(_certificates(values, place)[0])
-    problems.refuse(f"the Secret {ROOT_SECRET}")
-    return tuple(found)
-
-
 def material_secret(material: Material) -> Json:
     """The Secret `proa-ca` for *material*. Never log it."""
     issuer = material.issuer
-    data = {CERTIFICATES: pem(*issuer.certificates), ROOTS: pem(*material.roots), **_written(issuer.key, KEY)}
+    data = {CERTIFICATES: pem(*issuer.certificates), ROOTS: pem(*material.roots), **written_place(issuer.key, KEY)}
     return authority_secret(ISSUER_SECRET, data)
-
-
-def roots_secret(roots: tuple[Issuer, ...]) -> Json:
-    """The Secret `proa-ca-root` for one root or two. Never log it."""
-    places = ((CERTIFICATES, KEY), (OTHER_CERTIFICATE, OTHER_KEY))
-    data: dict[str, str] = {}
-    for root, (certificate, key) in zip(roots, places, strict=False):
-        data |= {certificate: pem(*root.certificates), **_written(root.key, key)}
-    return authority_secret(ROOT_SECRET, data)
 
 
 def renewed_secret(secret: Json, fresh: Json) -> Json:
@@ -146,7 +110,8 @@ def authority_secret(name: str, data: dict[str, str]) -> dict[str, Json]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": SECRET_TYPE, "data": encoded}
 
 
-def _written(key: PrivateKey | KeyElsewhere, place: str) -> dict[str, str]:
+def written_place(key: PrivateKey | KeyElsewhere, place: str) -> dict[str, str]:
+    """*key* for a Secret's data, at *place* or as the URI of where it lies. Never log it."""
     if isinstance(key, KeyElsewhere):
         return {KEY_URI: key.uri}
     return {place: written_key(key)}
@@ -172,14 +137,15 @@ def _bytes(values: Mapping[str, Json], key: str, allowed: str) -> bytes:
         raise Invalid(f"data.{key}", "no base64", allowed) from error
 
 
-def _issuer(values: Mapping[str, Json], layout: Layout, roots: tuple[x509.Certificate, ...] = ()) -> Issuer:
+def stored_issuer(values: Mapping[str, Json], layout: Layout, roots: tuple[x509.Certificate, ...] = ()) -> Issuer:
+    """What *layout* finds in a Secret's data. Raises Refused."""
     problems = Problems()
     certificates: tuple[x509.Certificate, ...] = ()
     key = None
     with problems.collected():
-        certificates = _certificates(values, layout.certificates)
+        certificates = stored_certificates(values, layout.certificates)
     with problems.collected():
-        certificates += _certificates(values, layout.chain) if values.get(layout.chain) else ()
+        certificates += stored_certificates(values, layout.chain) if values.get(layout.chain) else ()
     with problems.collected():
         key = _key(values, layout, certificates)
     if certificates and key and not problems:
@@ -193,7 +159,7 @@ def _issuer(values: Mapping[str, Json], layout: Layout, roots: tuple[x509.Certif
 def _key(
     values: Mapping[str, Json], layout: Layout, certificates: tuple[x509.Certificate, ...]
 ) -> PrivateKey | KeyElsewhere | None:
-    if KEY_URI not in values or layout is _OTHER_ROOT:
+    if KEY_URI not in values or layout is OTHER_ROOT:
         return stored_key(values, layout.key)
     if layout.key in values:
         raise Invalid("data", f"{layout.key} and {KEY_URI}", "one of them")
@@ -201,7 +167,8 @@ def _key(
     return key_elsewhere(uri, issuing_certificate(certificates[0]).public_key) if certificates else None
 
 
-def _certificates(values: Mapping[str, Json], key: str) -> tuple[x509.Certificate, ...]:
+def stored_certificates(values: Mapping[str, Json], key: str) -> tuple[x509.Certificate, ...]:
+    """Raises Invalid, with none of the bytes."""
     content = _bytes(values, key, _CERTIFICATES)
     try:
         return readable_certificates(content)

@@ -1,12 +1,12 @@
 """Whether what somebody wrote into the Secret `proa-ca` comes into force, or the last good content stays. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
 from ca.material import Material
-from ca.phases import Wish, wish_of
+from ca.phases import Record, Wish, record_of, wish_of
 from ca.stored import ISSUER_SECRET, reference, stored_material
 from proa.errors import ProaError
 from proa.json import Json
@@ -14,14 +14,16 @@ from proa.json import Json
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The Secret as it stands in the cluster: what an Event about it needs, what it holds or why it cannot, and what is
-    asked of the leader, which is news even where all else stays as it was (`kube.watching.Known`)."""
+    """The Secret as it stands in the cluster: what an Event about it needs, what it holds or why it cannot, what is
+    asked of the leader, and how far a rotation is, which are news even where all else stays as it was
+    (`kube.watching.Known`)."""
 
     about: Json
     content: Material | ProaError
     wish: Wish | None = None
     key_uri: str = ""
     """Where the issuer's key lies, if elsewhere, which is news as well: its certificate does not tell."""
+    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ Succession: TypeAlias = Adopt | Keep
 def seen(secret: Json) -> Seen:
     try:
         material = stored_material(secret)
-        return Seen(reference(secret), material, wish_of(secret), material.key_uri)
+        return Seen(reference(secret), material, wish_of(secret), material.key_uri, record_of(secret))
     except ProaError as problem:
-        return Seen(reference(secret), problem, wish_of(secret))
+        return Seen(reference(secret), problem, wish_of(secret), record=record_of(secret))
 
 
 def succession(

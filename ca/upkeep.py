@@ -5,58 +5,57 @@ import random
 from datetime import timedelta
 from typing import Final
 
+from ca.ceremony.asking import Ceremony
 from ca.certmanager import asking as certmanager
-from ca.creation import renew
 from ca.material import Material
 from ca.metrics import Metrics
+from ca.phases import Resting, name_of
 from ca.renewal import Renew, alarms, pause_after, renewal
-from ca.reports import Reports
 from ca.revocation.renewing import renew_covered
-from ca.rotating import LOOK, Rotating
-from ca.storage import LiveMaterial
+from ca.rotation import LOOK, SOON, at_rest
+from ca.surroundings import Surroundings
 from ca.vault import asking as vault
 from ca.vault.failures import VaultUnavailable
-from kube.client import Client
-from kube.configuration import LiveConfiguration
+from kube.until import until
 from kube.waiting import waited
-from proa.clock import Clock
 from proa.errors import ProaError
-from proa.identity import TrustDomain
 from proa.mesh import MeshConfiguration
 from proa.rootsmap import revokes
 from proa.upstreams import CertManager, NoUpstream, VaultPki
 
 _ASKED: Final = timedelta(seconds=10)
 """Between two looks at whether the upstream has answered: some have people approve."""
+_REST: Final = timedelta(days=1)
+"""Between two ceremonies while no rotation is under way: they look for keys that were left."""
+_BREATH: Final = timedelta(minutes=1)
+"""Before the first of a leader's, who may have just begun, with everybody else on the node."""
 
 
 class Upkeep:
     """Runs while this replica leads."""
 
-    def __init__(
-        self,
-        client: Client,
-        material: LiveMaterial,
-        configuration: LiveConfiguration,
-        clock: Clock,
-        metrics: Metrics,
-        reports: Reports,
-    ) -> None:
-        self._client, self._material, self._configuration = client, material, configuration
-        self._clock, self._metrics, self._reports = clock, metrics, reports
-        self._rotating = Rotating(client, clock, metrics, reports)
+    def __init__(self, around: Surroundings[Metrics], ceremony: Ceremony) -> None:
+        self._client, self._material, self._configuration = around.client, around.material, around.configuration
+        self._clock, self._metrics, self._reports = around.clock, around.metrics, around.reports
+        self._ceremony, self._rests = ceremony, around.clock()
+        """Until when no ceremony is held for the root's rotation while that is at rest."""
         self._news, self._failures = asyncio.Event(), 0
-        material.subscribe(self.hasten)
+        self._stopping = asyncio.Event()
+        """Whoever leads no more, or ends, does not wait for a ceremony: whatever it wrote is carried on from."""
+        self._material.subscribe(self.hasten)
         # Leaves that may live longer make the waits of a rotation longer: that is noted before anything else.
-        configuration.subscribe(lambda _: self.hasten())
+        self._configuration.subscribe(lambda _: self.hasten())
 
     def hasten(self) -> None:
         """Look at once: something changed."""
         self._news.set()
 
     async def service(self, stopping: asyncio.Event) -> None:
+        self._stopping, self._rests = stopping, self._clock() + _BREATH
         try:
             while not stopping.is_set():
+                # What follows reads all that there is: news is what changes meanwhile.
+                self._news.clear()
                 due = await self._tended()
                 spread = 0.9 + 0.2 * random.random()  # noqa: S311 - not for secrets
                 pause = min(due * spread, await self._rotated())
@@ -69,10 +68,28 @@ class Upkeep:
 
     async def _rotated(self) -> timedelta:
         """How long to wait after what could be done for the root's rotation."""
-        mesh = self._configuration.current
-        if mesh is None or self._material.current is None:
+        mesh, now, seen = self._configuration.current, self._clock(), self._material.newest
+        if mesh is None or seen is None or self._material.current is None:
             return LOOK
-        return await self._rotating.look(mesh)
+        self._metrics.rotation(name_of(seen.record.phase))
+        life = timedelta(seconds=mesh.certificate.lifetime_seconds)
+        if now >= self._rests or not at_rest(seen.record, seen.wish, self._material.current.root, life, now):
+            pause = await until(self._stopping, self._rotate(mesh))
+            self._rests = now + (pause or SOON)
+        return self._rests - self._clock()
+
+    async def _rotate(self, mesh: MeshConfiguration) -> timedelta:
+        """How long the rotation may rest then."""
+        try:
+            looked = await self._ceremony.rotate(mesh)
+        except ProaError as error:
+            self._reports.warn("RotationFailed", str(error))
+            return SOON
+        for told in looked.told:
+            self._reports.say(told)
+        if looked.phase:
+            self._metrics.rotation(looked.phase)
+        return min(looked.pause, _REST if looked.phase == name_of(Resting) else LOOK)
 
     async def _tended(self) -> timedelta:
         """How long to wait after what could be done for the issuer."""
@@ -131,8 +148,8 @@ class Upkeep:
             case _:
                 return LOOK
 
-    async def _next(self, mesh: MeshConfiguration) -> Material | None:
-        """None while the upstream has not answered. Raises ProaError."""
+    async def _next(self, mesh: MeshConfiguration) -> Material | str | None:
+        """The next issuer, or its name; None while the upstream has not answered, and at the end. Raises ProaError."""
         match mesh.authority.upstream:
             case CertManager() as upstream:
                 return await certmanager.ask(self._client, mesh, upstream, self._clock)
@@ -141,5 +158,4 @@ class Upkeep:
             case NoUpstream() if revokes(mesh):
                 return await renew_covered(self._client, mesh, self._clock)
             case NoUpstream():
-                domain = TrustDomain(mesh.trust_domain)
-                return await renew(self._client, domain, self._clock, mesh.certificate.issuer_key)
+                return await until(self._stopping, self._ceremony.renew(mesh))

@@ -165,7 +165,7 @@ async def _revoke(client: Any, revoked: Revoked) -> None:
 
 
 async def _of_pod(client: Any, namespace: str, pod: str, command: str) -> tuple[Bundle, Roots]:
-    from ca.creation import published_now  # noqa: PLC0415 - as above
+    from ca.in_force import published_now  # noqa: PLC0415 - as above
     from kube.resources import POD_CERTIFICATE_REQUESTS, PODS  # noqa: PLC0415 - as above
 
     await client.get(PODS, pod, namespace)

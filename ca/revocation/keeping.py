@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from ca.custody import Keeper, nobody
 from ca.duty import ConfiguredDuty, Looking
 from ca.revocation.listing import Listing, LiveCrls
 from ca.revocation.metrics import Metrics
 from ca.revocation.register import REVOCATION_SECRET
 from ca.revocation.storage import Stored, stored
+from ca.storage import Issuing
 from ca.surroundings import Surroundings
 from kube.calls import Selection, Selectors
 from kube.index import Index
@@ -19,9 +19,9 @@ from proa.rootsmap import revokes
 NAMED: Final = Selection(SYSTEM_NAMESPACE, Selectors(field=f"metadata.name={REVOCATION_SECRET}"))
 
 
-def revocation(around: Surroundings[Metrics], crls: LiveCrls, keeper: Keeper = nobody) -> ConfiguredDuty:
-    """The leader's duty, while the configuration wants CRLs. *keeper* signs with keys that lie elsewhere."""
-    listing = Listing(around.client, around.clock, around.reports, around.metrics, crls, keeper)
+def revocation(around: Surroundings[Metrics], crls: LiveCrls, issuing: Issuing) -> ConfiguredDuty:
+    """The leader's duty, while the configuration wants CRLs."""
+    listing = Listing(around.client, around.clock, around.reports, around.metrics, crls, issuing)
 
     def begin(mesh: MeshConfiguration) -> Looking | None:
         if not revokes(mesh):

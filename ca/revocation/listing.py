@@ -1,33 +1,30 @@
 """Brings the register in line with who issues and what is revoked: one look, at most one write. Shell.
 
-Which issuers wait and which CRLs are due, is `tending`'s.
+Which issuers wait and which CRLs are due, is `tending`'s; those that wait are made in a ceremony (`preparing`).
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from ca.authority import new_intermediate
-from ca.creation import key_of, stored_keys
-from ca.custody import Keeper, nobody
-from ca.material import Issuer
+from ca.ceremony.messages import CeremonyFailed
 from ca.phases import record_of
 from ca.reports import Reports
 from ca.revocation.metrics import Metrics
-from ca.revocation.register import Held, Register
+from ca.revocation.register import Register
 from ca.revocation.storage import store, stored_register
 from ca.revocation.tending import lacking, next_look, tended, with_crls
+from ca.storage import Issuing
 from ca.stored import ISSUER_SECRET, stored_material
 from kube.client import Client
 from kube.failures import AlreadyExists, Conflict
 from kube.resources import SECRETS
 from proa.clock import Clock
 from proa.errors import Invalid, ProaError, Refused
-from proa.identity import TrustDomain
 from proa.json import Json
 from proa.mesh import MeshConfiguration
 from proa.names import SYSTEM_NAMESPACE
@@ -56,14 +53,14 @@ class LiveCrls:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The leader's. *keeper* signs with keys that lie elsewhere."""
+    """The leader's. Of *issuing* the keeper signs with keys that lie elsewhere."""
 
     client: Client
     clock: Clock
     reports: Reports
     metrics: Metrics
     crls: LiveCrls
-    keeper: Keeper = nobody
+    issuing: Issuing
 
     async def look(self, mesh: MeshConfiguration) -> timedelta:
         """How long to wait after what could be done."""
@@ -81,35 +78,42 @@ class Listing:
         now = self.clock()
         secret = await self.client.get(SECRETS, ISSUER_SECRET, SYSTEM_NAMESPACE)
         longest, found = record_of(secret).longest, await stored_register(self.client)
-        register = await self._with_issuers(found.register, secret, mesh)
+        register = self._with_issuers(found.register, secret)
         # In a thread, as a token takes its time.
-        register = await asyncio.to_thread(with_crls, register, longest, now, self.keeper)
+        register = await asyncio.to_thread(with_crls, register, longest, now, self.issuing.keeper)
         if register != found.register:
             await store(self.client, register, found.version)
             self._say(found.register, register)
         self.metrics.show(register)
         self.crls.show(register.pem)
+        await self._prepare(register, secret, mesh)
         due = next_look(register, longest)
         return _LOOK if due is None else min(_LOOK, due - now)
 
-    async def _with_issuers(self, register: Register, secret: Json, mesh: MeshConfiguration) -> Register:
-        """With those that issue and will issue. What an admin has to mend of them keeps no CRL from being renewed."""
+    def _with_issuers(self, register: Register, secret: Json) -> Register:
+        """As they are by now. What an admin has to mend of them keeps no CRL from being renewed."""
+        try:
+            return tended(register, stored_material(secret), record_of(secret).longest, self.clock())
+        except (Invalid, Refused) as problem:
+            self._warn(problem)
+            return register
+
+    async def _prepare(self, register: Register, secret: Json, mesh: MeshConfiguration) -> None:
+        """Those that have to wait, below each trusted root, as far as its key is here: only the ceremony can tell. What
+        comes of it is news of the register."""
         try:
             material = stored_material(secret)
-            longest, now = record_of(secret).longest, self.clock()
-            register = tended(register, material, longest, now)
-            keys = await stored_keys(self.client)
-            for root in lacking(register, (each.issuing.certificate for each in keys), material, longest, now):
-                waiting = Held(await self._made(key_of(root, keys), mesh))
-                register = replace(register, issuers=(*register.issuers, waiting))
-        except (Invalid, Refused) as problem:
-            self.reports.warn("RevocationFailed", f"the issuers' CRLs: {problem}")
-        return register
+            if lacking(register, material.roots, material, record_of(secret).longest, self.clock()):
+                self.metrics.signed(await self.issuing.ceremony.prepare(mesh))
+        except (Invalid, Refused):
+            pass
+        except CeremonyFailed as failed:
+            if not failed.lasting:
+                raise
+            self._warn(failed)
 
-    async def _made(self, root: Issuer, mesh: MeshConfiguration) -> Issuer:
-        """In a thread, as keys of some kinds take their time."""
-        domain, kind = TrustDomain(mesh.trust_domain), mesh.certificate.issuer_key
-        return await asyncio.to_thread(new_intermediate, domain, root, self.clock(), kind)
+    def _warn(self, problem: ProaError) -> None:
+        self.reports.warn("RevocationFailed", f"the issuers' CRLs: {problem}")
 
     def _say(self, before: Register, after: Register) -> None:
         """Of each certificate once when it is on the list, and once when it is no more."""

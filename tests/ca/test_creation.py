@@ -8,7 +8,8 @@ import pytest
 from ca.authority import new_intermediate, new_root
 from ca.creation import create, renew
 from ca.material import Issuer, Material
-from ca.stored import material_secret, roots_secret, stored_material, stored_roots
+from ca.root_secret import roots_secret, stored_roots
+from ca.stored import material_secret, stored_material
 from ca.trust import TRUST_BUNDLE_NAME, trust_bundle
 from kube.client import Client
 from kube.failures import Conflict, NotFound

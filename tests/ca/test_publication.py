@@ -18,6 +18,7 @@ from kube.resources import CLUSTER_TRUST_BUNDLES
 from proa.clock import system_clock
 from proa.identity import TrustDomain
 from support.api_server import ApiServer
+from support.ceremonies import issuing
 from support.reaching import reached
 
 BUNDLE = f"/apis/certificates.k8s.io/v1/clustertrustbundles/{TRUST_BUNDLE_NAME}"
@@ -27,7 +28,9 @@ class Replica:
     def __init__(self, client: Client) -> None:
         metrics, reports = Metrics(), Reports(client, system_clock)
         self.configuration = LiveConfiguration(client, "proa", metrics.registry)
-        self.material = LiveMaterial(client, self.configuration, system_clock, metrics, reports)
+        self.material = LiveMaterial(
+            client, self.configuration, system_clock, metrics, reports, issuing(client, system_clock)
+        )
         self.publication = Publication(client, self.material, reports)
 
 

@@ -28,6 +28,7 @@ from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import system_clock
 from proa.errors import Invalid
+from support.ceremonies import issuing
 from support.maps import Cluster
 from support.reaching import reached
 
@@ -55,11 +56,12 @@ async def leading(cluster_client: Client) -> AsyncIterator[Metrics]:
         LiveConfiguration(cluster_client, "proa", metrics.registry),
         Reports(cluster_client, system_clock),
     )
-    material = LiveMaterial(cluster_client, configuration, system_clock, metrics, reports)
+    means = issuing(cluster_client, system_clock)
+    material = LiveMaterial(cluster_client, configuration, system_clock, metrics, reports, means)
     around = partial(Surroundings, cluster_client, material, configuration, system_clock, reports)
     maps = maps_door(around(MapsMetrics(metrics.registry)), Joined(lambda: None, lambda: crls.pem))
     crls.subscribe(maps.hasten)
-    lists = revocation(around(RevocationMetrics(metrics.registry)), crls)
+    lists = revocation(around(RevocationMetrics(metrics.registry)), crls, means)
     async with asyncio.TaskGroup() as group:
         for part in (configuration.service, material.service, reports.service, maps.keep, lists.keep):
             group.create_task(part(stopping))

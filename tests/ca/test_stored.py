@@ -21,7 +21,8 @@ from ca.certificates import issuing_certificate, pem
 from ca.material import Issuer, Material
 from ca.profile import ROOT_LIFETIME, Terms, WorkloadLeaf, authority_validity, root_builder
 from ca.randomness import new_key, new_serial
-from ca.stored import SECRET_TYPE, material_secret, roots_secret, stored_material, stored_roots
+from ca.root_secret import roots_secret, stored_roots
+from ca.stored import SECRET_TYPE, material_secret, stored_material
 from proa.errors import Refused
 from proa.identity import TrustDomain
 

@@ -4,21 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
+import msgspec
+
 from ca.authority import new_root
+from ca.ceremony.asking import Ceremony, Holding
+from ca.ceremony.messages import Asked, CeremonyLost
 from ca.creation import create
 from ca.metrics import Metrics
 from ca.publication import Publication
 from ca.reports import Reports
-from ca.storage import LiveMaterial
-from ca.stored import roots_secret, stored_roots
+from ca.root_secret import roots_secret, stored_roots
+from ca.storage import Issuing, LiveMaterial
+from ca.surroundings import Surroundings
 from ca.upkeep import Upkeep
 from kube.client import Client
 from kube.configuration import LiveConfiguration
 from kube.resources import SECRETS
 from proa.identity import TrustDomain
 from support.api_server import ApiServer
+from support.ceremonies import within
 from support.certificate_requests import signed
 from support.reaching import reached
 
@@ -28,12 +35,14 @@ ALMOST = timedelta(days=70)
 
 
 class Leader:
-    def __init__(self, client: Client, clock: Any) -> None:
+    def __init__(self, client: Client, clock: Any, holding: Holding | None = None) -> None:
         self.metrics, self.reports = Metrics(), Reports(client, clock)
         self.configuration = LiveConfiguration(client, "proa", self.metrics.registry)
-        self.material = LiveMaterial(client, self.configuration, clock, self.metrics, self.reports)
+        means = Issuing(Ceremony(holding or within(client), clock), others=0.0)
+        self.material = LiveMaterial(client, self.configuration, clock, self.metrics, self.reports, means)
         self.publication = Publication(client, self.material, self.reports)
-        self.upkeep = Upkeep(client, self.material, self.configuration, clock, self.metrics, self.reports)
+        around = Surroundings(client, self.material, self.configuration, clock, self.reports, self.metrics)
+        self.upkeep = Upkeep(around, means.ceremony)
         self.publication.subscribe(self.upkeep.hasten)
 
     def shown(self, gauge: str, **labels: str) -> float | None:
@@ -41,8 +50,8 @@ class Leader:
 
 
 @asynccontextmanager
-async def leading(client: Client, clock: Any) -> AsyncIterator[Leader]:
-    leader, stopping, resigning = Leader(client, clock), asyncio.Event(), asyncio.Event()
+async def leading(client: Client, clock: Any, holding: Holding | None = None) -> AsyncIterator[Leader]:
+    leader, stopping, resigning = Leader(client, clock, holding), asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         followed = (leader.configuration.service, leader.material.service, leader.reports.service)
         for part in (*followed, leader.publication.watch):
@@ -108,9 +117,7 @@ async def test_a_rotation_that_an_admin_asks_for_goes_on_by_itself_until_it_has_
     async with leading(client, clock) as leader:
         await reached(lambda: leader.shown("rotation_phase", phase="resting") == 1)
         first = leader.material.current
-        secret: Any = await client.get(SECRETS, "proa-ca", "proa-system")
-        secret["metadata"].setdefault("annotations", {})["proa.dev/rotate"] = '{"wish":"start"}'
-        await api_server.put(f"{SECRET}/proa-ca", **secret)
+        await wish(client, api_server)
         await reached(lambda: leader.shown("rotation_phase", phase="settling") == 1)
         assert leader.shown("rotation_phase", phase="resting") == 0
         now = leader.material.current
@@ -159,3 +166,100 @@ async def test_while_vault_cannot_be_asked_the_present_issuer_stays_and_an_event
         await reached(lambda: "ca.crt of the ConfigMap proa-vault-ca" in str(api_server.objects("events")))
         assert leader.material.current == before is not None
     assert "proa-ca-request" in {each["metadata"]["name"] for each in api_server.objects("secrets")}
+
+
+async def lost(_: bytes) -> bytes:
+    raise CeremonyLost("did not end within 60 s, and was killed")
+
+
+async def test_a_ceremony_that_is_lost_is_told_of_and_blocks_what_needed_it(
+    client: Client, api_server: ApiServer, clock: Any
+) -> None:
+    await create(client, TrustDomain("cluster.local"), clock)
+    clock.advance(ALMOST)
+    async with leading(client, clock, lost) as leader:
+        before = leader.material.current
+        await reached(lambda: leader.shown("renewal_blocked") == 1)
+        await wish(client, api_server)
+        await reached(lambda: {"RenewalFailed", "RotationFailed"} <= told(api_server).keys())
+        for reason in ("RenewalFailed", "RotationFailed"):
+            assert "the process that reads the root's key did not end within 60 s" in told(api_server)[reason]
+        assert leader.material.current == before is not None
+
+
+async def test_without_a_first_issuer_for_that_reason_a_replica_is_not_ready_and_says_why(
+    client: Client, api_server: ApiServer, clock: Any
+) -> None:
+    fails = asyncio.Event()
+
+    async def first_lost(asked: bytes) -> bytes:
+        if not fails.is_set():
+            fails.set()
+            return await lost(asked)
+        return await within(client)(asked)
+
+    async with leading(client, clock, first_lost) as leader:
+        await reached(lambda: "did not end within 60 s" in leader.material.unready or leader.material.current)
+        await reached(lambda: "CreationFailed" in told(api_server))
+        await reached(lambda: leader.material.current)
+        assert leader.material.unready == ""
+
+
+async def test_who_leads_no_more_waits_for_no_ceremony(client: Client, clock: Any) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def hanging(_: bytes) -> bytes:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return b""
+
+    await create(client, TrustDomain("cluster.local"), clock)
+    clock.advance(ALMOST)
+    async with leading(client, clock, hanging):
+        await begun.wait()
+    assert ended.is_set()
+
+
+async def test_while_no_rotation_is_under_way_a_ceremony_is_held_a_minute_after_its_leader_began_and_once_a_day(
+    client: Client, api_server: ApiServer, clock: Any
+) -> None:
+    held = list[timedelta]()
+
+    async def counted(asked: bytes) -> bytes:
+        held.append(msgspec.json.decode(asked, type=Asked).now - began)
+        return await within(client)(asked)
+
+    async def news(leader: Leader, by: timedelta) -> None:
+        """Passes as much time, and has the leader look."""
+        clock.advance(by)
+        seconds = next(another)
+        document = f"certificate: {{lifetimeSeconds: {seconds}}}"
+        await api_server.put("/api/v1/namespaces/proa-system/configmaps/proa", data={"mesh.yaml": document})
+        await reached(lambda: (now := leader.configuration.current) and now.certificate.lifetime_seconds == seconds)
+
+    began, another = clock(), count(3600)
+    await create(client, TrustDomain("cluster.local"), clock)
+    async with leading(client, clock, counted) as leader:
+        await reached(lambda: leader.shown("rotation_phase", phase="resting") == 1)
+        await news(leader, timedelta(seconds=59))
+        await news(leader, timedelta(seconds=1))
+        await reached(lambda: held == [timedelta(minutes=1)])
+        await news(leader, timedelta(hours=23))
+        await news(leader, timedelta(hours=1))
+        await reached(lambda: held == [timedelta(minutes=1), timedelta(days=1, minutes=1)])
+        await wish(client, api_server)
+        await reached(lambda: leader.shown("rotation_phase", phase="settling") == 1)
+    assert len(held) > 2
+
+
+async def wish(client: Client, server: ApiServer) -> None:
+    secret: Any = await client.get(SECRETS, "proa-ca", "proa-system")
+    secret["metadata"].setdefault("annotations", {})["proa.dev/rotate"] = '{"wish":"start"}'
+    await server.put(f"{SECRET}/proa-ca", **secret)
+
+
+def told(server: ApiServer) -> dict[str, str]:
+    return {each["reason"]: each["note"] for each in server.objects("events")}

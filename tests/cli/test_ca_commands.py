@@ -16,7 +16,8 @@ from ca.bundle import credential_bundle
 from ca.certificates import Chain, fingerprint, pem, printed
 from ca.csr import stub_request
 from ca.profile import WorkloadLeaf
-from ca.stored import renewed_secret, roots_secret, stored_roots
+from ca.root_secret import roots_secret, stored_roots
+from ca.stored import renewed_secret
 from cli.__main__ import main
 from kube.resources import SECRETS
 from proa.identity import TrustDomain, WorkloadIdentity

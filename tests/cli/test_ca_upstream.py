@@ -19,7 +19,7 @@ from ca.material import Issuer
 from ca.phases import Record, Settling, recorded
 from ca.profile import WorkloadLeaf
 from ca.randomness import new_key
-from ca.stored import stored_roots
+from ca.root_secret import stored_roots
 from cli.__main__ import main
 from kube.resources import SECRETS
 from proa.identity import TrustDomain, WorkloadIdentity

@@ -16,7 +16,8 @@ from ca.lint import faults
 from ca.material import Issuer, Material
 from ca.profile import Terms, intermediate_builder
 from ca.randomness import new_key, new_serial
-from ca.stored import material_secret, stored_material, stored_roots
+from ca.root_secret import stored_roots
+from ca.stored import material_secret, stored_material
 from ca.trust import TRUST_BUNDLE_NAME
 from proa.identity import TrustDomain
 from support.kubectl import Kubectl, eventually, pod, pod_spec

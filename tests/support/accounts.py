@@ -21,6 +21,7 @@ from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import Clock
 from support.api_server import ApiServer, status
+from support.ceremonies import issuing
 
 KEPT = json.dumps({"authority": {"secrets": {"kind": "service-accounts"}}})
 CONFIGURATION = "/api/v1/namespaces/proa-system/configmaps/proa"
@@ -109,7 +110,7 @@ async def keeping(client: Client, clock: Clock) -> AsyncIterator[Replica]:
     metrics, stopping = Metrics(), asyncio.Event()
     configuration = LiveConfiguration(client, "proa", metrics.registry)
     reports = Reports(client, clock)
-    material = LiveMaterial(client, configuration, clock, metrics, reports)
+    material = LiveMaterial(client, configuration, clock, metrics, reports, issuing(client, clock))
     door = accounts_door(
         Surroundings(client, material, configuration, clock, reports, AccountsMetrics(metrics.registry))
     )

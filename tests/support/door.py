@@ -22,6 +22,7 @@ from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import system_clock
 from support.api_server import ASKED_FOR, ApiServer, is_of_another_version, status
+from support.ceremonies import issuing
 
 REQUESTS = "/apis/certificates.k8s.io/v1/namespaces/shop/podcertificaterequests"
 SECONDS = 20.0
@@ -110,7 +111,8 @@ class Replica:
     def __init__(self, client: Client, patience: float) -> None:
         self.metrics, self.reports = Metrics(), Reports(client, system_clock)
         self.configuration = LiveConfiguration(client, "proa", self.metrics.registry)
-        self.material = LiveMaterial(client, self.configuration, system_clock, self.metrics, self.reports)
+        means = issuing(client, system_clock)
+        self.material = LiveMaterial(client, self.configuration, system_clock, self.metrics, self.reports, means)
         answering = Answering(client, self.material, self.configuration, system_clock, self.metrics)
         self.door = Door(client, answering, self.metrics, patience)
         self.material.subscribe(self.door.hasten)

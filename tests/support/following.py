@@ -8,9 +8,10 @@ from typing import Any
 from ca.custody import Keeper, nobody
 from ca.metrics import Metrics
 from ca.reports import Reports
-from ca.storage import Issuing, LiveMaterial
+from ca.storage import LiveMaterial
 from kube.client import Client
 from kube.configuration import LiveConfiguration
+from support.ceremonies import issuing
 from support.reaching import reached
 
 
@@ -18,7 +19,8 @@ from support.reaching import reached
 async def followed(client: Client, clock: Any, keeper: Keeper = nobody) -> AsyncIterator[LiveMaterial]:
     metrics, stopping = Metrics(), asyncio.Event()
     configuration = LiveConfiguration(client, "proa", metrics.registry)
-    material = LiveMaterial(client, configuration, clock, metrics, Reports(client, clock), Issuing(keeper, again=0.01))
+    means = issuing(client, clock, keeper, again=0.01)
+    material = LiveMaterial(client, configuration, clock, metrics, Reports(client, clock), means)
     async with asyncio.TaskGroup() as group:
         for part in (configuration.service, material.service):
             group.create_task(part(stopping))

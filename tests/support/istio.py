@@ -32,11 +32,12 @@ from ca.istio.quota import Rates
 from ca.jwt.keeping import jwt_keys
 from ca.metrics import Metrics
 from ca.reports import Reports
-from ca.storage import Issuing, LiveMaterial
+from ca.storage import LiveMaterial
 from ca.surroundings import Surroundings
 from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import Clock, system_clock
+from support.ceremonies import issuing
 from support.door import Requests, until
 from support.protocol import generated
 
@@ -215,7 +216,7 @@ async def open_door(
 ) -> AsyncIterator[Running]:
     metrics, stopping = Metrics(), asyncio.Event()
     configuration, reports = LiveConfiguration(client, "proa", metrics.registry), Reports(client, clock)
-    material = LiveMaterial(client, configuration, clock, metrics, reports, Issuing(keeper))
+    material = LiveMaterial(client, configuration, clock, metrics, reports, issuing(client, clock, keeper))
     around = Surroundings(client, material, configuration, clock, reports, IstioMetrics(metrics.registry))
     door = IstioDoor(around, addresses, rates, lag)
     async with asyncio.TaskGroup() as group:

@@ -19,6 +19,7 @@ from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import Clock
 from support.api_server import ApiServer, status
+from support.ceremonies import issuing
 
 CONFIGURATION = "/api/v1/namespaces/proa-system/configmaps/proa"
 KEPT = '{"authority": {"roots": {"kind": "config-maps"}}}'
@@ -80,7 +81,7 @@ async def keeping(client: Client, clock: Clock) -> AsyncIterator[Replica]:
     """A replica that leads."""
     metrics, stopping, propagated = Metrics(), asyncio.Event(), list[str]()
     configuration, reports = LiveConfiguration(client, "proa", metrics.registry), Reports(client, clock)
-    material = LiveMaterial(client, configuration, clock, metrics, reports)
+    material = LiveMaterial(client, configuration, clock, metrics, reports, issuing(client, clock))
     around = Surroundings(client, material, configuration, clock, reports, MapsMetrics(metrics.registry))
     door = maps_door(around, Joined(lambda: propagated.append("all"), lambda: ""))
     async with asyncio.TaskGroup() as group:

@@ -24,6 +24,7 @@ from ca.revocation.renewing import renew_covered
 from kube.resources import NAMESPACES, SECRETS
 from proa.errors import ProaError
 from proa.mesh import MeshConfiguration, mesh_configuration
+from support.ceremonies import issuing
 from support.rotated import _CSR, _LEAF, Cluster, Pod, _as_of
 
 MESH = mesh_configuration("authority: {roots: {kind: config-maps, revocation: crl}}")
@@ -65,7 +66,8 @@ class Revoking(Cluster):
     def tend(self, write: int = -1) -> bool:
         """A leader's look; *write* as in `dies_before`."""
         self.etcd.lives, self.etcd.loses_answers = write, False
-        listing = Listing(self.client, self.clock, Reports(self.client, self.clock), self.metrics, self.live)
+        means = issuing(self.client, self.clock)
+        listing = Listing(self.client, self.clock, Reports(self.client, self.clock), self.metrics, self.live, means)
         return self._lived(listing.look(self.mesh))
 
     def publish(self, lag: timedelta = timedelta(0)) -> None:

@@ -15,16 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from ca.authority import CertificateAuthority
+from ca.ceremony.messages import Looked
 from ca.certificates import Chain
 from ca.creation import create, renew
 from ca.csr import stub_request
 from ca.material import Material
-from ca.metrics import Metrics
 from ca.phases import Record, Wish, name_of, record_of, wish_of, written
 from ca.profile import IssuerNotValid, WorkloadLeaf
-from ca.reports import Reports
-from ca.rotating import Rotating
-from ca.stored import root_certificates, stored_material
+from ca.root_secret import root_certificates
+from ca.stored import stored_material
 from ca.trust import TRUST_BUNDLE_NAME, trust_bundle, trusted_roots
 from kube.calls import Answer, Call
 from kube.client import Client
@@ -32,6 +31,7 @@ from kube.resources import CLUSTER_TRUST_BUNDLES, SECRETS
 from proa.errors import ProaError
 from proa.identity import TrustDomain, WorkloadIdentity
 from proa.mesh import Certificate, IssuerKey, MeshConfiguration
+from support.ceremonies import ceremony
 from support.etcd import Died, Etcd
 
 DOMAIN = TrustDomain("cluster.local")
@@ -131,17 +131,17 @@ class Cluster:
 
     def look(self) -> None:
         """A leader's."""
-        self._lived(self._rotating().look(self.mesh))
+        self._lived(self._rotated())
 
     def dies_before(self, write: int) -> bool:
         """A leader that dies when it would write for the time number *write*. Whether it lived."""
         self.etcd.lives, self.etcd.loses_answers = write, False
-        return self._lived(self._rotating().look(self.mesh))
+        return self._lived(self._rotated())
 
     def dies_after(self, write: int) -> bool:
         """As `dies_before`, when the API server has taken that write."""
         self.etcd.lives, self.etcd.loses_answers = write, True
-        return self._lived(self._rotating().look(self.mesh))
+        return self._lived(self._rotated())
 
     def trouble(self, statuses: list[int]) -> None:
         """A leader whose next calls get these answers."""
@@ -157,14 +157,13 @@ class Cluster:
     def stalls(self, call: int, meanwhile: Callable[[], None]) -> None:
         """A leader that stands still before its call of that number, while *meanwhile* others lead."""
         client = Client(_Stalled(self.etcd, call, meanwhile))
-        rotating = Rotating(client, self.clock, Metrics(), Reports(client, self.clock))
-        self._lived(rotating.look(self.mesh))
+        self._lived(ceremony(client, self.clock).rotate(self.mesh))
 
     def race(self, leaders: int) -> None:
         """As many at once as no election would let."""
 
         async def all_at_once() -> None:
-            await asyncio.gather(*(self._rotating().look(self.mesh) for _ in range(leaders)))
+            await asyncio.gather(*(self._rotated() for _ in range(leaders)))
 
         self._lived(all_at_once())
 
@@ -196,8 +195,8 @@ class Cluster:
         seconds = int(self.life.total_seconds())
         return MeshConfiguration(certificate=Certificate(lifetime_seconds=seconds, issuer_key=self.kind))
 
-    def _rotating(self) -> Rotating:
-        return Rotating(self.client, self.clock, Metrics(), Reports(self.client, self.clock))
+    async def _rotated(self) -> Looked:
+        return await ceremony(self.client, self.clock).rotate(self.mesh)
 
     def _lived(self, work: Coroutine[Any, Any, Any]) -> bool:
         try:

@@ -21,6 +21,7 @@ from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import system_clock
 from support.api_server import ApiServer, status
+from support.ceremonies import issuing
 
 CONFIGURATION = "/api/v1/namespaces/proa-system/configmaps/proa"
 OPEN = '{"authority": {"requests": {"kind": "certificate-signing-requests"}}}'
@@ -109,7 +110,7 @@ async def answering(client: Client) -> AsyncIterator[Replica]:
     """A replica that leads."""
     metrics, stopping = Metrics(), asyncio.Event()
     configuration, reports = LiveConfiguration(client, "proa", metrics.registry), Reports(client, system_clock)
-    material = LiveMaterial(client, configuration, system_clock, metrics, reports)
+    material = LiveMaterial(client, configuration, system_clock, metrics, reports, issuing(client, system_clock))
     counted = CsrMetrics(metrics.registry)
     door = signing_requests(Surroundings(client, material, configuration, system_clock, reports, counted))
     async with asyncio.TaskGroup() as group:
