@@ -25,6 +25,7 @@ def fill(table: str, named: NetworkSet) -> None:
 
 
 def _refusal(named: NetworkSet, error: int) -> KernelRefused:
-    from init.failures import nft_failure  # noqa: PLC0415 - only a failure pays for it
+    """The set was made a moment ago, so nf_tables works: ENOENT is a table that somebody has removed meanwhile."""
+    from init.failures import replacement_failure  # noqa: PLC0415 - only a failure pays for it
 
-    return nft_failure(f"Error: elements of {named.name}: {os.strerror(error)}")
+    return replacement_failure(f"Error: elements of {named.name}: {os.strerror(error)}")

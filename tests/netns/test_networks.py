@@ -21,12 +21,18 @@ pytestmark = pytest.mark.netns
 REFUSING = Path(__file__).with_name("refusing.py")
 WITHOUT_NETFILTER = Path(__file__).with_name("without_netfilter.py")
 THOUSANDS = ",".join(f"10.{number >> 8}.{number & 255}.0/25" for number in range(2500))
+_PAIRS = ",".join(f"10.{number >> 8}.{number & 255}.{128 - 128 * (number % 2)}/25" for number in range(1999))
+TOUCHING = f"10.0.0.0/26,{_PAIRS}"
+"""Two thousand networks, two whole batches: the first one's last network and the second one's first touch."""
 SHAPES = (
     "10.0.0.0/8",
     "10.0.0.5,10.0.0.6,10.0.0.9",
     "0.0.0.0/9,10.0.0.0/25,10.0.0.128/26,240.0.0.0/4",
     "0.0.0.0,255.255.255.255",
     "0.0.0.0/1,128.0.0.0/1",
+    "::/1,8000::/1",
+    TOUCHING,
+    f"{TOUCHING},255.255.255.255",
     "::/16,fd00::/17,fd00:8000::/18,fd00:c000::1,ff00::/8",
     "::ffff:0:0/96,::5:6,64:ff9b::1.2.3.4,::1:2:3,ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
     f"{THOUSANDS},fd00::/8,fe80::1",
@@ -79,6 +85,16 @@ def test_where_elements_are_refused_nothing_is_left(namespace: Inside, proa_init
     assert (done.returncode, done.stdout, namespace.rules()) == (1, "", "")
     assert f"elements of {networks(RULES)[number - 1].name}: Cannot allocate memory" in done.stderr
     assert " ::6/128 " not in namespace.ip("-6 addr show dev lo")
+
+
+def test_a_table_that_is_removed_meanwhile_is_no_reason_for_another_backend(namespace: Inside, tmp_path: Path) -> None:
+    real = shutil.which("nft")
+    removing = f"{real} -f {tmp_path}/asked; grep -q chain {tmp_path}/asked || echo delete table inet proa"
+    broken = BrokenNft(tmp_path).feeding_through(f"{{ cat > {tmp_path}/asked; {removing}; }}")
+    done = namespace.init(FEW, path=broken.path)
+    assert (done.returncode, done.stdout, namespace.rules()) == (1, "", "")
+    assert "elements of excluded_cidrs_4: No such file or directory" in done.stderr
+    assert "modprobe" not in done.stderr
 
 
 def test_where_the_rules_are_refused_the_sets_are_taken_back(namespace: Inside, tmp_path: Path) -> None:
