@@ -98,9 +98,9 @@ class Opening:
         _LOG.info("door of Istio's protocol open", ports=list(self.bound))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_shown(closing))
+            group.create_task(_closed(server, closing))
             if self._tokens:
                 group.create_task(self._tokens.discovery.service(closing))
-        await server.close()
 
     async def _keep_shown(self, closing: asyncio.Event) -> None:
         while not closing.is_set():
@@ -164,6 +164,12 @@ class Opening:
         if self._shown is None:
             raise Invalid("the issuer", "none", "one to sign the door's own certificate")
         return self._shown
+
+
+async def _closed(server: Server, closing: asyncio.Event) -> None:
+    """At once: a verifier or a token that takes its time must not use up the grace of all."""
+    await closing.wait()
+    await server.close()
 
 
 def _asked_by_nodes(mesh: MeshConfiguration) -> bool:

@@ -1,6 +1,8 @@
 """JWT-SVIDs by the authority's door: for whom, while the configuration wants them; and the Secret that signs them."""
 
+import asyncio
 import json
+import ssl
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -109,6 +111,31 @@ async def test_tokens_begin_and_end_with_the_wish_and_certificates_go_on(cluster
     async with calling(tokens) as call:
         message = create_request(("x",), "")
         assert await code(call, CREATE, message, cluster.token("web-1")) in {"UNIMPLEMENTED", "UNAVAILABLE"}
+
+
+async def test_a_verifier_that_does_not_end_its_request_keeps_no_door_open(tokens: Running) -> None:
+    await until(lambda: tokens.door.discovery)
+    trusting = ssl.create_default_context(cadata=tokens.roots.decode())
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", tokens.door.discovery, ssl=trusting, server_hostname=NAME
+    )
+    writer.write(b"POST / HTTP/1.1\r\nHost: proa-ca\r\nContent-Length: 10\r\n\r\n")
+    assert b"405" in await reader.readline()
+    port = tokens.door.bound[0]
+    tokens.stopping.set()
+    while await accepted(port):
+        pass
+    assert tokens.door.discovery
+    writer.transport.abort()
+
+
+async def accepted(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        return False
+    writer.close()
+    return True
 
 
 async def test_who_deletes_the_secret_has_another_key_made_that_signs_at_once(

@@ -15,7 +15,11 @@ from hypothesis import strategies as st
 from ca.authority import CertificateAuthority, new_intermediate, new_root
 from ca.certificates import pem
 from ca.csr import stub_request
+from ca.custody import KeyUnavailable
+from ca.key_uri import KeyElsewhere, key_elsewhere
+from ca.material import Issuer
 from ca.profile import WorkloadLeaf
+from ca.randomness import new_key
 from ca.revocation.choice import is_serial, of_leaf, of_serial
 from ca.revocation.crl import (
     Revoked,
@@ -31,6 +35,7 @@ from ca.revocation.crl import (
 )
 from ca.revocation.overview import standing_of
 from ca.revocation.register import Held, Register, register_of, register_secret
+from ca.signature import sign
 from proa.clock import system_clock
 from proa.errors import Invalid
 from proa.identity import TrustDomain, WorkloadIdentity
@@ -51,6 +56,21 @@ REVOKED = st.builds(
     st.sampled_from(["", OWN, OTHER.issuing.key_identifier.hex()]),
 )
 LISTS = st.lists(REVOKED, max_size=6, unique_by=lambda each: each.serial)
+
+
+def test_a_token_that_signs_with_another_key_or_something_else_signs_no_crl() -> None:
+    issuing, here = ISSUER.issuing, ISSUER.key
+    assert not isinstance(here, KeyElsewhere)
+    elsewhere = Issuer(issuing, key_elsewhere("pkcs11:token=a;object=b", issuing.public_key), ISSUER.above)
+    other = new_key()
+    assert signed_by(signed_crl(elsewhere, (), 0, NOW, WEEK, lambda _, message: sign(here, message)), issuing)
+    for wrong in (
+        lambda _, message: sign(other, message),
+        lambda _, message: sign(here, message + b"."),
+        lambda *_: b"",
+    ):
+        with pytest.raises(KeyUnavailable, match="not the issuer's signature"):
+            signed_crl(elsewhere, (), 0, NOW, WEEK, wrong)
 
 
 @given(LISTS)
