@@ -15,7 +15,7 @@ from ca.vault.permissions import PERMISSIONS as VAULT_PERMISSIONS
 from installation.access import granted, offered
 from installation.configuration import mesh
 from installation.metadata import inside, selecting, shared
-from installation.noted import Fields, Tree
+from installation.noted import Fields, Noted, Tree
 from installation.options import Options
 from installation.pods import Process
 from installation.upstream import additions
@@ -42,6 +42,7 @@ def authority(options: Options) -> Process:
     return Process(
         metadata=shared(names.AUTHORITY, COMPONENT),
         command=names.AUTHORITY,
+        memory=Noted("As its doors are bounded it may have 180, and 76 a process that reads the root's key.", "384Mi"),
         ports=ports,
         volumes=added.volumes,
         mounts=added.mounts,

@@ -28,11 +28,12 @@ _SAME_ROLLOUT: Final = ["pod-template-hash"]
 @dataclass(frozen=True, slots=True)
 class Process:
     """One of Proa's processes. *command* is a console script; *environment*, *ports*, *volumes* and *mounts* (core/v1)
-    are what it has beyond what all have.
+    are what it has beyond what all have, *memory* is what it may take at most.
     """
 
     metadata: Fields
     command: str
+    memory: Tree = "256Mi"
     environment: Sequence[Tree] = ()
     ports: Sequence[Tree] = ()
     volumes: Sequence[Tree] = ()
@@ -165,7 +166,7 @@ def _container(process: Process, options: Options) -> Fields:
         **probes(),
         "resources": {
             "requests": Noted(_MEASURED, {"cpu": "50m", "memory": "96Mi"}),
-            "limits": Noted("None of CPU: a throttled webhook is a slow API server.", {"memory": "256Mi"}),
+            "limits": Noted("None of CPU: a throttled webhook is a slow API server.", {"memory": process.memory}),
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,

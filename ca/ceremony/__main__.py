@@ -5,8 +5,10 @@ where it has answered, 2 where the environment does not allow it, 1 where someth
 """
 
 import asyncio
+import ctypes
 import resource
 import sys
+from typing import Final
 
 import structlog
 
@@ -16,10 +18,12 @@ from kube.client import connected
 from proa.ending import ending
 from proa.telemetry import configure_logging
 
+_PR_SET_DUMPABLE: Final = 4
+"""linux/prctl.h."""
+
 
 def main() -> None:
-    # A core would hold the key.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    keep_memory()
     configure_logging()
     log = structlog.get_logger("ca.ceremony")
     try:
@@ -28,6 +32,14 @@ def main() -> None:
     except Exception as error:
         log.exception("ended", error=str(error))
         sys.exit(1)
+
+
+def keep_memory() -> None:
+    """No core dump, and no reader of /proc/PID/mem of the same user: the key is there. A limit of the size of cores
+    does not keep the kernel from handing them to a program (core(5)); not to be dumpable does (prctl(2))."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
 
 
 async def _answered(asked: bytes) -> bytes:

@@ -18,6 +18,8 @@ LARGEST: Final = 4 * 1_048_576
 """Bytes of what is asked: it holds the mesh configuration, whose document has a mebibyte at most."""
 LONGEST: Final = 262_144
 """Bytes of an answer: of some 25 lines for people, or of one error, which may quote as many lines of an object."""
+_WORDS: Final = LONGEST // 8
+"""Characters of an error too long for an answer: each may take six bytes in JSON."""
 
 _T = TypeVar("_T")
 
@@ -108,7 +110,10 @@ def done(result: object) -> bytes:
 
 
 def declined(error: ProaError) -> bytes:
-    return msgspec.json.encode(Declined(error.code, str(error), asdict(error)))
+    whole = msgspec.json.encode(Declined(error.code, str(error), asdict(error)))
+    if len(whole) < LONGEST:
+        return whole
+    return msgspec.json.encode(Declined(error.code, f"{str(error)[:_WORDS]}… (cut: there is more)", {}))
 
 
 def result_of(answer: bytes, kind: type[_T]) -> _T:

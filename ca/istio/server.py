@@ -38,7 +38,7 @@ LARGEST_HEADERS: Final = 32 * 1024
 """Bytes: twice the longest of `token`."""
 CONNECTIONS: Final = 512
 """At each port. One takes 50 KiB, a call 20 and its headers: with all that is allowed here the process had 180 MiB, of
-the 256 that its pod may have (measured on grpcio 1.85, by a client that sends no request)."""
+the 384 that its pod may have (measured on grpcio 1.85, by a client that sends no request)."""
 CALLS: Final = 512
 """Under way at once; what is beyond is put off with RESOURCE_EXHAUSTED."""
 OPEN: Final = 2 * CALLS

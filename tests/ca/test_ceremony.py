@@ -4,6 +4,8 @@ import asyncio
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -341,3 +343,24 @@ def test_a_result_arrives_as_it_was() -> None:
     looked = Looked("settling", timedelta(days=2737, microseconds=7), (Told("Warning", "RotationDeclined", "so"),))
     assert result_of(done(looked), Looked) == looked
     assert result_of(done(None), type(None)) is None
+
+
+def test_an_error_that_is_too_long_for_an_answer_is_told_in_part() -> None:
+    problems = tuple(Invalid("field", "\x01" * 3000, f"something else, {number}") for number in range(100))
+    answer = declined(Refused("the mesh configuration", problems))
+    assert len(answer) < LONGEST
+    with pytest.raises(CeremonyFailed, match="is not usable") as failed:
+        result_of(answer, Looked)
+    assert (failed.value.cause, failed.value.lasting) == (Refused.code, True)
+    assert str(failed.value).endswith("(cut: there is more)")
+
+
+def test_its_memory_is_for_no_core_dump_and_for_no_other_process_of_its_user() -> None:
+    told = "import ctypes; from ca.ceremony.__main__ import keep_memory; get = ctypes.CDLL(None).prctl"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{told}; before = get(3); keep_memory(); print(before, get(3))"],  # PR_GET_DUMPABLE
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "1 0\n"
