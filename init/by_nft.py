@@ -50,10 +50,13 @@ class Nftables(Value):
 
     def load(self, rules: Ruleset) -> Loaded:
         """Have the table as *rules* say. Raises KernelRefused."""
+        sets = networks(rules)
+        before = _generation() if sets else 0
         first = self.nft.told(first_script(rules))
         if not first.status or _THERE not in first.complaint:
             must(first)
-            self._complete(rules)
+            if sets:
+                self._complete(rules, before + 1)
             self._check(rules)
             return Loaded(unchanged=False, was_tproxied=False)
         former = self._listed()
@@ -89,15 +92,14 @@ class Nftables(Value):
         answer = self.nft.listed(f"table inet {TABLE}")
         return "" if "No such file" in answer.complaint else must(answer)
 
-    def _complete(self, rules: Ruleset) -> None:
-        """Of a table that has nothing but sets, make the whole. Raises KernelRefused; then nothing of it is left."""
-        if not (sets := networks(rules)):
-            return
+    def _complete(self, rules: Ruleset, generation: int) -> None:
+        """Of a table that has nothing but sets since *generation*, make the whole. Raises KernelRefused; then nothing
+        of it is left."""
         from init.filling import fill  # noqa: PLC0415 - most pods name no network
 
         try:
-            for named in sets:
-                fill(rules.table, named)
+            for named in networks(rules):
+                generation = fill(rules.table, named, generation)
             must(self.nft.told(second_script(rules)))
         except BaseException:
             if _THERE in self.nft.told(withdrawal(rules)).complaint:
@@ -119,6 +121,12 @@ class Nftables(Value):
             from init.failures import differing_table  # noqa: PLC0415 - only a failure pays for it
 
             raise differing_table(found)
+
+
+def _generation() -> int:
+    from init.filling import generation  # noqa: PLC0415 - most pods name no network
+
+    return generation()
 
 
 def must(answer: Answer) -> str:

@@ -196,5 +196,10 @@ def overtaken() -> KernelRefused:
     return KernelRefused("rules that another run has put in meanwhile are in force")
 
 
+def changed_meanwhile() -> KernelRefused:
+    """Somebody's transaction came between two of ours, and nobody knows whose table it has left."""
+    return KernelRefused("rules of this network namespace were changed meanwhile, and ours were taken back: try again")
+
+
 def differing_table(differences: tuple[str, ...]) -> TableDiffers:
     return TableDiffers("what was read back differs:" + "".join(f"\n    {text}" for text in differences))

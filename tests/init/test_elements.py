@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from pyroute2.netlink.nfnetlink.nftsocket import nft_set_elem_list_msg
 
 from init.elements import batches
-from init.netlink import answers
+from init.netlink import answers, attributes
 from init.ruleset import NetworkSet
 
 BATCH_BEGIN, BATCH_END, NEW_ELEMENTS = 16, 17, 10 << 8 | 12
 INET, INTERVAL_END = 1, 1
+BATCH_GENERATION, GENERATION = 1, 0xFFFE
 few_ipv4 = st.builds(
     lambda a, prefix: IPv4Network((a << 28, prefix), strict=False), st.integers(0, 15), st.integers(0, 8)
 )
@@ -35,13 +36,14 @@ def filled(networks: Sequence[IPv4Network | IPv6Network]) -> tuple[NetworkSet, l
 
 def elements(named: NetworkSet) -> Iterator[list[tuple[int, bool]]]:
     """Of each batch the addresses that are put in, and whether an interval ends before them."""
-    for batch in batches("proa", named):
+    for number, batch in enumerate(batches("proa", named, GENERATION)):
         begin, added, end = answers(batch)
         assert (begin.kind, added.kind, end.kind) == (BATCH_BEGIN, NEW_ELEMENTS, BATCH_END)
-        assert begin.payload == end.payload == b"\0\0\0\n"
-        found: Any = nft_set_elem_list_msg(batch[20:-20])
+        assert begin.payload[:4] == end.payload == b"\0\0\0\n"
+        assert list(attributes(begin.payload[4:])) == [(BATCH_GENERATION, (GENERATION + number).to_bytes(4, "big"))]
+        found: Any = nft_set_elem_list_msg(batch[28:-20])
         found.decode()
-        assert (found["header"]["length"], found["nfgen_family"]) == (len(batch) - 40, INET)
+        assert (found["header"]["length"], found["nfgen_family"]) == (len(batch) - 48, INET)
         assert found.get_attr("NFTA_SET_ELEM_LIST_TABLE") == "proa"
         assert found.get_attr("NFTA_SET_ELEM_LIST_SET") == named.name
         yield [
@@ -84,4 +86,4 @@ def test_thousands_go_by_batches_each_of_whole_networks() -> None:
 
 
 def test_no_networks_are_no_message() -> None:
-    assert list(batches("proa", NetworkSet("excluded_cidrs_4", 4, ()))) == []
+    assert list(batches("proa", NetworkSet("excluded_cidrs_4", 4, ()), GENERATION)) == []

@@ -80,7 +80,7 @@ def test_a_set_is_as_nft_would_have_filled_it(namespace: Inside, tmp_path: Path,
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_where_elements_are_refused_nothing_is_left(namespace: Inside, proa_init: tuple[str, ...], number: int) -> None:
-    (batch,) = batches("proa", networks(RULES)[number - 1])
+    (batch,) = batches("proa", networks(RULES)[number - 1], 1)
     done = namespace.run(sys.executable, str(REFUSING), str(len(batch)), "1", *proa_init, FEW)
     assert (done.returncode, done.stdout, namespace.rules()) == (1, "", "")
     assert f"elements of {networks(RULES)[number - 1].name}: Cannot allocate memory" in done.stderr
@@ -93,7 +93,7 @@ def test_a_table_that_is_removed_meanwhile_is_no_reason_for_another_backend(name
     broken = BrokenNft(tmp_path).feeding_through(f"{{ cat > {tmp_path}/asked; {removing}; }}")
     done = namespace.init(FEW, path=broken.path)
     assert (done.returncode, done.stdout, namespace.rules()) == (1, "", "")
-    assert "elements of excluded_cidrs_4: No such file or directory" in done.stderr
+    assert "were changed meanwhile, and ours were taken back" in done.stderr
     assert "modprobe" not in done.stderr
 
 
@@ -110,6 +110,21 @@ def test_rules_that_another_run_put_in_meanwhile_stay(namespace: Inside, tmp_pat
     asked = tmp_path / "asked"
     putting_in = f"grep -q chain {asked} && {shutil.which('nft')} -f {tmp_path}/other; cat {asked}"
     broken = BrokenNft(tmp_path).feeding_through(f"{{ cat > {asked}; {putting_in}; }}")
+    done = namespace.init(FEW, path=broken.path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "another run" in done.stderr
+    assert differences(table(other), namespace.rules()) == ()
+
+
+def test_networks_of_a_run_do_not_come_into_a_set_that_another_run_has_made_meanwhile(
+    namespace: Inside, tmp_path: Path
+) -> None:
+    other = ruleset(Interception(excluded_outbound_cidrs=("192.168.0.0/16",)))
+    (tmp_path / "other").write_text(script(other), encoding="utf-8")
+    asked, real = tmp_path / "asked", shutil.which("nft")
+    # After the script with the sets alone, which is done by then.
+    overtaking = f"if grep -q chain {asked}; then cat {asked}; else {real} -f {asked} && {real} -f {tmp_path}/other; fi"
+    broken = BrokenNft(tmp_path).feeding_through(f"{{ cat > {asked}; {overtaking}; }}")
     done = namespace.init(FEW, path=broken.path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "another run" in done.stderr
