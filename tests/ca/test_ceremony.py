@@ -299,10 +299,11 @@ SHELL = ("sh", "-c")
 )
 @pytest.mark.parametrize("loops", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_a_process_that_does_not_do_its_part_is_ended_and_told_of(loops: Any, script: str, words: str) -> None:
+    others = children()
     for _ in range(3):
         with pytest.raises(CeremonyLost, match=words), asyncio.Runner(loop_factory=loops) as runner:
             runner.run(child.held(b"{}" * 100_000, (*SHELL, script), 0.3))
-        assert children() == []
+        assert set(children()) <= set(others)
 
 
 async def test_where_it_cannot_begin_it_says_so_in_the_log_and_by_its_status(

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -191,15 +192,22 @@ async def asked_for(node: Node, path: str) -> bool:
     return f"GET {path}" in node.api.requests
 
 
+def stop(pid: int) -> None:
+    """And see it stand still: until then it may have a child more."""
+    os.kill(pid, signal.SIGSTOP)
+    while Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.001)
+
+
 @contextmanager
 def stopped(agent: int) -> Iterator[None]:
     """Who does the agent's jobs, and who makes more of these, do nothing meanwhile."""
     (small,) = children(agent)
     held = [small]
-    os.kill(small, signal.SIGSTOP)
+    stop(small)
     held += children(small)
     for pid in held[1:]:
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
     try:
         yield
     finally:
