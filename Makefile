@@ -7,7 +7,7 @@ STAMP := .venv/.proa-installed
 # Whatever the machine says: each of pytest's workers would compile every test.
 export PYTHONDONTWRITEBYTECODE :=
 # A file to a worker, in the order of tests/cluster_suite/conftest.py.
-ON_A_CLUSTER := --durations=10 --numprocesses=6 --dist=loadfile --no-loadscope-reorder
+ON_A_CLUSTER := --durations=10 --numprocesses=5 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help setup system node-system cluster-system demo test lint types mypy pyright unit collection programs cluster-suite cluster cluster-down bench clean
 
