@@ -5,45 +5,31 @@
 The kernel asks this process about each such call (seccomp_unotify(2)), of whatever program the command is.
 """
 
-import ctypes
 import errno
 import fcntl
 import os
-import platform
 import select
 import socket
 import struct
 import sys
 
-SENDTO, SECCOMP = {"x86_64": (44, 317), "aarch64": (206, 277)}[platform.machine()]
-SET_MODE_FILTER, NEW_LISTENER = 1, 8
+from seccomp import ALLOW, CALL, EQUAL, LOAD, NUMBER_OF_CALL, RETURN, THIRD_ARGUMENT, set_filter
+
+NEW_LISTENER, ASK = 8, 0x7FC00000
 RECEIVE, ANSWER, CONTINUE = 0xC0502100, 0xC0182101, 1
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
-ASK, ALLOW = 0x7FC00000, 0x7FFF0000
-NUMBER_OF_CALL, THIRD_ARGUMENT = 0, 32
-"""Offsets in struct seccomp_data (linux/seccomp.h)."""
 
 
 def listener(length: int) -> int:
     """Open once this process' own calls are asked about."""
-    program = b"".join(
-        struct.pack("HBBI", *line)
-        for line in (
-            (LOAD, 0, 0, NUMBER_OF_CALL),
-            (EQUAL, 0, 3, SENDTO),
-            (LOAD, 0, 0, THIRD_ARGUMENT),
-            (EQUAL, 0, 1, length),
-            (RETURN, 0, 0, ASK),
-            (RETURN, 0, 0, ALLOW),
-        )
+    lines = (
+        (LOAD, 0, 0, NUMBER_OF_CALL),
+        (EQUAL, 0, 3, CALL["sendto"]),
+        (LOAD, 0, 0, THIRD_ARGUMENT),
+        (EQUAL, 0, 1, length),
+        (RETURN, 0, 0, ASK),
+        (RETURN, 0, 0, ALLOW),
     )
-    kept = ctypes.create_string_buffer(program)
-    given = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(kept)))
-    libc = ctypes.CDLL(None, use_errno=True)
-    made: int = libc.syscall(SECCOMP, SET_MODE_FILTER, NEW_LISTENER, given)
-    if made < 0:
-        raise OSError(ctypes.get_errno(), "no filter can be set")
-    return made
+    return set_filter(lines, NEW_LISTENER)
 
 
 def answer(asking: int, number: int) -> None:

@@ -5,27 +5,21 @@
 socket(2) answers so by seccomp(2), of whatever program the command is.
 """
 
-import ctypes
 import errno
 import os
-import platform
-import struct
 import sys
 
-SOCKET, SECCOMP = {"x86_64": (41, 317), "aarch64": (198, 277)}[platform.machine()]
-SET_MODE_FILTER, NETLINK, NETFILTER = 1, 16, 12
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
-REFUSE, ALLOW = 0x50000 | errno.EPROTONOSUPPORT, 0x7FFF0000
-NUMBER_OF_CALL, FIRST_ARGUMENT, THIRD_ARGUMENT = 0, 16, 32
-"""Offsets in struct seccomp_data (linux/seccomp.h)."""
+from seccomp import ALLOW, CALL, EQUAL, FIRST_ARGUMENT, LOAD, NUMBER_OF_CALL, RETURN, THIRD_ARGUMENT, set_filter
+
+NETLINK, NETFILTER = 16, 12
+REFUSE = 0x50000 | errno.EPROTONOSUPPORT
 
 
 def main() -> None:
-    program = b"".join(
-        struct.pack("HBBI", *line)
-        for line in (
+    set_filter(
+        (
             (LOAD, 0, 0, NUMBER_OF_CALL),
-            (EQUAL, 0, 5, SOCKET),
+            (EQUAL, 0, 5, CALL["socket"]),
             (LOAD, 0, 0, FIRST_ARGUMENT),
             (EQUAL, 0, 3, NETLINK),
             (LOAD, 0, 0, THIRD_ARGUMENT),
@@ -34,11 +28,6 @@ def main() -> None:
             (RETURN, 0, 0, ALLOW),
         )
     )
-    kept = ctypes.create_string_buffer(program)
-    given = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(kept)))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(SECCOMP, SET_MODE_FILTER, 0, given):
-        raise OSError(ctypes.get_errno(), "no filter can be set")
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - what is tested
 
 
