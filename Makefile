@@ -6,8 +6,9 @@ BIN := .venv/bin
 STAMP := .venv/.proa-installed
 # Whatever the machine says: each of pytest's workers would compile every test.
 export PYTHONDONTWRITEBYTECODE :=
-# A file to a worker, in the order of tests/cluster_suite/conftest.py.
-ON_A_CLUSTER := --durations=10 --numprocesses=5 --dist=loadfile --no-loadscope-reorder
+# A file to a worker, in the order of tests/cluster_suite/conftest.py. A worker that crashes ends the run, as it failed
+# anyway: with one in its place it would never end (pytest-xdist#1378).
+ON_A_CLUSTER := --durations=10 --numprocesses=5 --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
 
 .PHONY: help setup system node-system cluster-system demo test lint types mypy pyright unit collection programs cluster-suite cluster cluster-down bench clean
 
@@ -47,7 +48,7 @@ pyright:
 	$(BIN)/pyright --project pyproject.toml
 
 unit:
-	$(BIN)/pytest --ignore=tests/cluster_suite --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest --ignore=tests/cluster_suite --numprocesses=2 --dist=loadfile --max-worker-restart=0
 
 cluster-suite: # On the cluster that is up, or on one that is started and taken down
 	$(BIN)/pytest tests/cluster_suite $(ON_A_CLUSTER)

@@ -99,9 +99,11 @@ def keeper(tmp_path: Path) -> Iterator[Pkcs11]:
 
 
 def forgotten(keeper: Pkcs11) -> None:
-    """As a token that restarts forgets its sessions."""
-    for session, _ in keeper._opened.values():  # noqa: SLF001
-        session.close()
+    """As a token that restarts forgets its sessions. Between two signatures: SoftHSM takes the process along when a
+    session is closed that another thread signs in (SoftHSMv2#688)."""
+    with keeper._lock:  # noqa: SLF001
+        for session, _ in keeper._opened.values():  # noqa: SLF001
+            session.close()
 
 
 def pin_file(place: Path, pin: str) -> str:
