@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from ca.accounts.secret import (
     new_secret,
 )
 from ca.authority import CertificateAuthority, new_root
-from ca.certificates import pem
+from ca.certificates import PrivateKey, pem
 from ca.csr import stub_request
 from ca.profile import WorkloadLeaf
 from ca.randomness import new_key
@@ -42,9 +43,9 @@ def identity(account: Account) -> WorkloadIdentity:
     return WorkloadIdentity(DOMAIN, "shop", account.name)
 
 
-def stored(authority: CertificateAuthority, account: Account = WEB) -> Any:
-    """The Secret of *account* as the API server shows it."""
-    key = new_key()
+def stored(authority: CertificateAuthority, account: Account = WEB, key: PrivateKey | None = None) -> Any:
+    """The Secret of *account* as the API server shows it, with *key* instead of one like those we make."""
+    key = key or new_key()
     chain = authority.sign(stub_request(key), WorkloadLeaf(identity(account)))
     secret: Any = new_secret("shop", account, PROA, credential(key, chain, authority.trust_bundle))
     secret["metadata"]["resourceVersion"] = "7"
@@ -104,6 +105,8 @@ def test_what_is_not_this_accounts_is_renewed_and_says_why(authority: Certificat
     other = stored(authority)
     other["data"]["key.pem"] = stored(authority)["data"]["key.pem"]
     assert reason(authority, kept(other), now) == "Spoilt", "the key is another one's"
+    theirs = stored(authority, key=rsa.generate_private_key(65537, 2048))
+    assert reason(authority, kept(theirs), now) == "Spoilt", "not of our kind, whose reading takes no time"
 
 
 def test_a_certificate_that_ends_before_it_begins_is_spoilt_and_hides_no_other_account(

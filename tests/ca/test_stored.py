@@ -56,6 +56,13 @@ def written(key: Any, encryption: Any = None) -> bytes:
     return result
 
 
+def of_numbers(bits: int) -> rsa.RSAPrivateKey:
+    """An RSA key of numbers that do not fit each other, which is found out last."""
+    one, other = 2 ** (bits // 2) - 1, 2 ** (bits // 2) - 3
+    numbers = rsa.RSAPrivateNumbers(one, other, 65537, 3, 5, 7, rsa.RSAPublicNumbers(65537, one * other))
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
 def armoured(key: bytes) -> str:
     return f"-----BEGIN PRIVATE KEY-----\n{b64encode(key).decode()}\n-----END PRIVATE KEY-----\n"
 
@@ -173,6 +180,8 @@ def test_an_intermediate_below_one_that_allows_none_is_refused(
         (written(ed25519.Ed25519PrivateKey.generate()), "Ed25519PrivateKey"),
         (b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n", "bytes that are none"),
         (b"\xff\x00", "2 bytes that are none"),
+        (written(of_numbers(8192)), "RSA of 8192 bits, allowed: .* of 2048 to 4096"),
+        (written(of_numbers(2048)), "bytes that are none"),
     ],
 )
 def test_a_key_that_cannot_sign_is_refused_and_not_shown(secret: Any, key: bytes, found: str) -> None:
