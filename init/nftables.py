@@ -38,14 +38,14 @@ from init.verdicts import Count, Drop, Goto, Log, MarkConnection, MarkPacket, Re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any, Final
 
     from init.matches import Match
     from init.ruleset import Chain, NamedSet, Rule
     from init.verdicts import Verdict
-    from proa.capture.spans import Spans
 
+_NO_VALUES: Final[Mapping[str, str]] = {}
 LOG_BURST: Final = 20
 """Lines that may come at once before the rate holds. Not nft's 5, which some versions print and others do not."""
 
@@ -67,7 +67,8 @@ def first_script(ruleset: Ruleset) -> str:
 
 def second_script(ruleset: Ruleset) -> str:
     """One transaction that adds all the rest, once the sets have their networks; fails where there are rules."""
-    return _bare(ruleset) + table(Ruleset(ruleset.table, (), ruleset.counters[1:], ruleset.chains))
+    lone = tuple(named for named in ruleset.sets if named.name in lone_values(ruleset))
+    return _bare(ruleset) + table(Ruleset(ruleset.table, lone, ruleset.counters[1:], ruleset.chains))
 
 
 def withdrawal(ruleset: Ruleset) -> str:
@@ -100,14 +101,26 @@ def removal(table: str = TABLE) -> str:
 
 def table(ruleset: Ruleset) -> str:
     """The table alone."""
-    lines = [f"table inet {ruleset.table} {{"]
+    lone, lines = lone_values(ruleset), [f"table inet {ruleset.table} {{"]
     for counter in ruleset.counters:
         lines += [f"\tcounter {counter} {{", "\t\tpackets 0 bytes 0", "\t}"]
     for named in ruleset.sets:
-        lines += _set_lines(named)
+        lines += () if named.name in lone else _set_lines(named)
     for chain in ruleset.chains:
-        lines += _chain_lines(chain)
+        lines += _chain_lines(chain, lone)
     return "\n".join((*lines, "}", ""))
+
+
+def lone_values(ruleset: Ruleset) -> Mapping[str, str]:
+    """Of sets with one number, that number by the set's name: rules compare with it. To ask a set, of whatever size,
+    takes a new connection half a microsecond (docs/decisions/0053)."""
+    return {
+        named.name: str(value)
+        for named in ruleset.sets
+        if isinstance(named, PortSet | UserSet | GroupSet)
+        for value, last in named.spans
+        if value == last and len(named.spans) == 1
+    }
 
 
 def _set_lines(named: NamedSet) -> Iterator[str]:
@@ -130,11 +143,7 @@ def _elements(named: NamedSet) -> Iterator[str]:
         case InterfaceSet():
             yield from (f'"{interface}"' for interface in named.interfaces)
         case _:
-            yield from _spelled(named.spans)
-
-
-def _spelled(spans: Spans) -> Iterator[str]:
-    yield from (str(first) if first == last else f"{first}-{last}" for first, last in spans)
+            yield from (str(first) if first == last else f"{first}-{last}" for first, last in named.spans)
 
 
 _KINDS: Final = {
@@ -146,23 +155,31 @@ _KINDS: Final = {
 }
 
 
-def _chain_lines(chain: Chain) -> Iterator[str]:
+def _chain_lines(chain: Chain, lone: Mapping[str, str]) -> Iterator[str]:
     yield f"\tchain {chain.name} {{"
     if hook := chain.hook:
         yield f"\t\ttype {hook.kind} hook {hook.point} priority {hook.priority}; policy accept;"
     for rule in chain.rules:
-        yield f'\t\t{statement(rule)} comment "{rule.why}"'
+        yield f'\t\t{statement(rule, lone)} comment "{rule.why}"'
     yield "\t}"
 
 
-def statement(rule: Rule) -> str:
-    """*rule* as nft lists it, but for its comment."""
-    return " ".join(map(words, (*rule.when, rule.then)))
+def statement(rule: Rule, lone: Mapping[str, str]) -> str:
+    """*rule* as nft lists it, but for its comment, in a ruleset of these `lone_values`."""
+    return " ".join(words(part, lone) for part in (*rule.when, rule.then))
 
 
-def words(part: Match | Verdict) -> str:
+def words(part: Match | Verdict, lone: Mapping[str, str] = _NO_VALUES) -> str:
     """A match or a verdict as nft lists it."""
-    return _WORDS[type(part)](part)
+    match part:
+        case ToPortIn(protocol, name):
+            return f"{protocol} dport {lone.get(name, f'@{name}')}"
+        case OfUserIn(name):
+            return f"meta skuid {lone.get(name, f'@{name}')}"
+        case OfGroupIn(name):
+            return f"meta skgid {lone.get(name, f'@{name}')}"
+        case _:
+            return _WORDS[type(part)](part)
 
 
 def _family(address: str) -> str:
@@ -194,9 +211,6 @@ _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     ToPod: lambda _: "fib daddr type local",
     ToPort: lambda it: f"{it.protocol} dport {it.port}",
     FromPort: lambda it: f"{it.protocol} sport {it.port}",
-    ToPortIn: lambda it: f"{it.protocol} dport @{it.ports}",
-    OfUserIn: lambda it: f"meta skuid @{it.uids}",
-    OfGroupIn: lambda it: f"meta skgid @{it.gids}",
     Marked: lambda it: f"meta mark 0x{it.mark:08x}",
     ConnectionMarked: lambda it: f"ct mark 0x{it.mark:08x}",
     New: lambda _: "ct state new",

@@ -11,9 +11,9 @@ from yaml.nodes import Node
 
 from init.dialling import spelled_end, spelled_first
 from init.fate import Captured, Direct, Dropped, Fate, First, Rejected
-from init.nftables import statement
+from init.nftables import lone_values, statement
 from init.rules import ruleset
-from init.walking import Met, way
+from init.walking import way
 from installation.connections import Connection, seen
 from installation.intercepted import Bare, Intercepted, awaited, intercepted
 from proa.capture.interception import Interception
@@ -61,13 +61,14 @@ def passage(pod: Json, asked: Connection, called: str) -> Passage:
             return Passage(called, _connection(first), (), {}, (), "direct", None, f"{_SENT}: {why}", ())
         case Intercepted(wanted, said_by):
             found = seen(asked, pod, wanted)
-            walked = way(ruleset(wanted), found.first)
+            rules = ruleset(wanted)
+            walked, lone = way(rules, found.first), lone_values(rules)
             return Passage(
                 title=called,
                 connection=_connection(found.first),
                 notes=(f"the settings are those of {said_by}", *found.notes, *_unfinished(pod)),
                 settings=_uncommon(wanted),
-                met=tuple(map(_met, walked.met)),
+                met=tuple(MetRule(each.chain, statement(each.rule, lone), each.rule.why) for each in walked.met),
                 outcome=type(walked.fate).__name__.lower(),
                 port=walked.fate.port if isinstance(walked.fate, Captured) else None,
                 conclusion=_conclusion(walked.fate, wanted),
@@ -106,10 +107,6 @@ def _uncommon(wanted: Interception) -> dict[str, str]:
 def _command(wanted: Interception, first: First) -> tuple[str, ...]:
     settings = (f"--{name}={value}" for name, value in _uncommon(wanted).items())
     return "proa-init", f"--trace={spelled_first(first)}", *settings
-
-
-def _met(each: Met) -> MetRule:
-    return MetRule(each.chain, statement(each.rule), each.rule.why)
 
 
 def _connection(first: First) -> str:

@@ -38,7 +38,7 @@ def test_the_file_is_the_one_that_the_environment_names(
     assert "PROA_INIT_FILE: found 'settings'" in capsys.readouterr().err
     file.write_text(FILE, encoding="utf-8")
     assert main(["--dry-run"]) == 0
-    assert "elements = { 22 }" in capsys.readouterr().out
+    assert "tcp dport 22 " in capsys.readouterr().out
     file.write_text("ports=22", encoding="utf-8")
     assert main(["--dry-run"]) == 2
     assert "argument: found '--ports'" in capsys.readouterr().err

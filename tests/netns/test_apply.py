@@ -76,10 +76,10 @@ def test_a_failing_first_transaction_leaves_nothing(namespace: Inside, broken_nf
 def test_a_rule_that_got_lost_on_the_way_is_missed_when_the_table_is_read_back(
     namespace: Inside, broken_nft: BrokenNft
 ) -> None:
-    broken_nft.feeding_through("grep -v 'skgid @'")
+    broken_nft.feeding_through("grep -v 'meta skgid '")
     done = namespace.init(path=broken_nft.path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "table inet proa, chain outbound: missing meta skgid @proxy_gids goto proxy" in done.stderr
+    assert "table inet proa, chain outbound: missing meta skgid 1337 goto proxy" in done.stderr
 
 
 def test_removal_leaves_no_trace_of_ours_and_all_of_others(namespace: Inside) -> None:

@@ -14,7 +14,7 @@ BACKENDS = ("nftables", "iptables-legacy")
 ALL = (
     "--inbound-mode=tproxy",
     "--dns=10.77.9.53",
-    "--exclude-outbound-ports=22",
+    "--exclude-outbound-ports=22,25",
     "--udp=drop",
     "--exclude-outbound-cidrs=198.51.100.0/24",
 )
@@ -64,7 +64,7 @@ def lost_address(namespace: Inside) -> None:
     ("drift", "found"),
     [
         (edited_chain, "chain outbound: not ours tcp dport 5432 accept"),
-        (lost_set, "set excluded_outbound_ports, elements =: missing"),
+        (lost_set, "set excluded_outbound_ports, elements =: missing 22"),
         (lost_rule, "rule of mark 1337: missing"),
         (lost_route, "route of table 133: missing"),
         (lost_address, "::6 on lo: missing"),
