@@ -42,7 +42,7 @@ def led(cluster: Cluster) -> AbstractContextManager[None]:
         cluster.publish()
         cluster.look()
 
-    return leading.led(lambda: cluster.asked is not None, look)
+    return leading.led(cluster.etcd.turn, lambda: cluster.asked is not None, look)
 
 
 def proa(*arguments: str, stdin: str = "") -> Result:

@@ -30,7 +30,7 @@ def cluster() -> Revoking:
 
 def led(cluster: Revoking) -> AbstractContextManager[None]:
     """A leader that signs a CRL as soon as somebody is revoked."""
-    return leading.led(lambda: cluster.register.revoked, cluster.tend)
+    return leading.led(cluster.etcd.turn, lambda: cluster.register.revoked, cluster.tend)
 
 
 def proa(config: str, *arguments: str, stdin: str = "") -> Result:

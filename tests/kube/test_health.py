@@ -16,10 +16,10 @@ async def asked(port: int, path: str) -> tuple[int, str]:
 
 
 def started(
-    readiness: Callable[[], Readiness], registry: CollectorRegistry | None = None
+    readiness: Callable[[], Readiness], registry: CollectorRegistry | None = None, linger_seconds: float = 0.0
 ) -> tuple[int, asyncio.Event, asyncio.Task[None]]:
     listened, stopping = listening(0), asyncio.Event()
-    service = health_service(listened, readiness, registry or CollectorRegistry(), linger_seconds=0.5)
+    service = health_service(listened, readiness, registry or CollectorRegistry(), linger_seconds)
     return listened.getsockname()[1], stopping, asyncio.create_task(service(stopping))
 
 
@@ -36,7 +36,8 @@ async def test_a_process_is_alive_before_it_is_ready_and_says_what_it_waits_for(
 
 
 async def test_a_stopping_process_says_that_it_is_unready_and_then_ends() -> None:
-    port, stopping, task = started(Ready)
+    # Long enough to be asked in on a machine that does something else for a moment.
+    port, stopping, task = started(Ready, linger_seconds=2)
     await asyncio.sleep(0.05)
     stopping.set()
     assert await asked(port, "/readyz") == (503, "stopping\n")

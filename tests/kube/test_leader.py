@@ -17,7 +17,10 @@ from proa.running import Service
 from support.api_server import ApiServer
 from support.reaching import reached
 
-TERMS = Terms(duration=2, deadline=1.0, pause=0.1)
+TERMS = Terms(duration=60, deadline=50.0, pause=0.1)
+"""No machine stands still for so long."""
+SHORT = Terms(duration=3, deadline=1.0, pause=0.1)
+"""For who cannot renew: who counts wrongly is late by a second or more, which a busy machine is not."""
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/proa-system/leases/proa-ca"
 
 
@@ -51,13 +54,13 @@ class Process:
 
     async def stop(self) -> None:
         self.stopping.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             await self.task
 
 
-def candidate(client: Client, who: str, service: Service) -> Process:
+def candidate(client: Client, who: str, service: Service, terms: Terms = TERMS) -> Process:
     me = Candidate("proa-system", "proa-ca", who)
-    election, stopping = Election(client, me, TERMS, system_clock, lambda: 0.5), asyncio.Event()
+    election, stopping = Election(client, me, terms, system_clock, lambda: 0.5), asyncio.Event()
     return Process(asyncio.create_task(election.led(service)(stopping)), stopping, election)
 
 
@@ -97,8 +100,7 @@ async def test_one_serves_and_when_it_is_stopped_the_other_follows_without_waiti
     async with two(client, another_client, served, drain=0.3) as (ann, _):
         await reached(lambda: asked(api_server) >= 3)
         await ann.stop()
-        async with asyncio.timeout(1):
-            await reached(lambda: served.now == {"bob"})
+        await reached(lambda: served.now == {"bob"})
     assert served.story == ["ann starts", "ann stops", "bob starts", "bob stops"]
     assert await holder(client) == ""
 
@@ -110,7 +112,7 @@ async def test_a_leader_that_dies_is_followed_when_its_lease_has_run_out(
     served, loop = Served(), asyncio.get_running_loop()
     begun = loop.time()
     bob = candidate(another_client, "bob", served.by("bob"))
-    await reached(lambda: served.now == {"bob"}, 4)
+    await reached(lambda: served.now == {"bob"})
     assert loop.time() - begun >= 2
     await bob.stop()
 
@@ -120,9 +122,8 @@ async def test_who_loses_the_lease_to_another_stops_serving_and_follows(client: 
     ann = candidate(client, "ann", served.by("ann"))
     await reached(lambda: served.now)
     await api_server.put(LEASE, spec={"holderIdentity": "eve", "leaseDurationSeconds": 1, "renewTime": "now"})
-    await reached(lambda: not served.now, 1)
-    assert not ann.election.leading
-    await reached(lambda: served.now == {"ann"}, 3)
+    await reached(lambda: not served.now and not ann.election.leading)
+    await reached(lambda: served.now == {"ann"})
     await ann.stop()
     assert served.story == ["ann starts", "ann stops"] * 2
 
@@ -131,14 +132,14 @@ async def test_who_cannot_renew_stops_before_another_may_lead_even_if_it_will_no
     client: Client, api_server: ApiServer
 ) -> None:
     served, loop = Served(), asyncio.get_running_loop()
-    ann = candidate(client, "ann", served.by("ann", drain=60))
+    ann = candidate(client, "ann", served.by("ann", drain=60), SHORT)
     await reached(lambda: served.now)
-    await api_server.stop()
+    await api_server.go_away()
     went = loop.time()
-    await reached(lambda: not served.now, TERMS.duration + 0.5)
-    assert loop.time() - went <= TERMS.duration + 0.2
+    await reached(lambda: not served.now)
+    assert loop.time() - went < SHORT.duration + SHORT.deadline / 2
     await api_server.start()
-    await reached(lambda: served.now == {"ann"}, 5)
+    await reached(lambda: served.now == {"ann"})
     served.now.clear()
     ann.task.cancel()
     await asyncio.gather(ann.task, return_exceptions=True)
@@ -146,10 +147,10 @@ async def test_who_cannot_renew_stops_before_another_may_lead_even_if_it_will_no
 
 async def test_who_was_stopped_for_longer_than_the_lease_holds_has_no_time_left_to_drain_in(client: Client) -> None:
     served = Served()
-    ann = candidate(client, "ann", served.by("ann", drain=60))
+    ann = candidate(client, "ann", served.by("ann", drain=60), SHORT)
     await reached(lambda: served.now)
-    time.sleep(TERMS.duration)  # noqa: ASYNC251 - the whole process stands still, as by SIGSTOP
-    await reached(lambda: served.story[1:2] == ["ann stops"], (TERMS.duration - TERMS.deadline) / 2)
+    time.sleep(SHORT.duration)  # noqa: ASYNC251 - the whole process stands still, as by SIGSTOP
+    await reached(lambda: served.story[1:2] == ["ann stops"], (SHORT.duration - SHORT.deadline) / 2)
     ann.task.cancel()
     await asyncio.gather(ann.task, return_exceptions=True)
 
@@ -194,15 +195,14 @@ async def test_what_is_led_and_ends_by_itself_ends_the_candidacy(client: Client)
         return
 
     ann = candidate(client, "ann", ends)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         await ann.task
     assert await holder(client) == ""
 
 
 async def test_a_follower_stops_at_once_and_leaves_the_lease_alone(client: Client, api_server: ApiServer) -> None:
     await api_server.put(LEASE, spec={"holderIdentity": "eve", "leaseDurationSeconds": 15, "renewTime": "now"})
-    ann = candidate(client, "ann", Served().by("ann"))
+    ann = candidate(client, "ann", Served().by("ann"), Terms(duration=60, deadline=50.0, pause=20.0))
     await reached(lambda: api_server.requests)
-    async with asyncio.timeout(0.5):
-        await ann.stop()
+    await ann.stop()
     assert await holder(client) == "eve"

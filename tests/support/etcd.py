@@ -6,6 +6,7 @@ For many histories in a row, which a server would take seconds for.
 import asyncio
 import json
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -24,6 +25,7 @@ class Died(BaseException):
 class Etcd:
     """*lives* is how many more writes succeed; the one after is done and not answered if *loses_answers*, else it is
     not done. Negative: any number. *troubles* are the statuses with which the next calls are refused, 0 for none.
+    Each call is answered in a *turn*: who holds it, in whichever thread, has all that they do seen at once.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,7 @@ class Etcd:
         self.address = "https://etcd.test"
         self.lives, self.loses_answers = -1, False
         self.troubles: list[int] = []
+        self.turn = threading.RLock()
         self._version = 0
 
     def put(self, item: Any) -> None:
@@ -46,6 +49,10 @@ class Etcd:
         return _refusal(trouble, "Trouble") if trouble else self.answer(call)
 
     def answer(self, call: Call) -> Answer:
+        with self.turn:
+            return self._answered(call)
+
+    def _answered(self, call: Call) -> Answer:
         body: Any = call.body
         path = unquote(call.path)
         match call.method:

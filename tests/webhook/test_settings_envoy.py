@@ -20,7 +20,7 @@ from discovery.resources import resources
 from proa import names
 from proa.containers import AccessLog
 from proa.mesh import FileDiscovery, MeshConfiguration, PeerTls
-from support.rooms import Room, awaited
+from support.rooms import PATIENCE, Room, awaited
 from support.sidecars import envoy_binary, moved
 from webhook.decision import Subject
 from webhook.injection import injection
@@ -131,7 +131,7 @@ def test_envoy_ends_at_once_on_sigterm_whatever_its_drain_time_and_logs_json_to_
     # Whoever is connected is not waited for.
     with room.connected("127.0.0.1", names.METRICS_PORT):
         envoy.send_signal(signal.SIGTERM)
-        assert envoy.wait(5) == 0
+        assert envoy.wait(PATIENCE) == 0
     lines = [json.loads(line) for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines()]
     assert lines
     assert all(line.keys() == {"level", "time", "component", "message"} for line in lines)
@@ -154,7 +154,7 @@ def test_the_hook_that_holds_the_app_waits_for_a_real_envoy(room: Room, started:
     with pytest.raises(subprocess.TimeoutExpired):
         hook.wait(0.5)
     started({})
-    assert hook.wait(15) == 0
+    assert hook.wait(PATIENCE) == 0
     assert ready(room)
 
 
@@ -171,11 +171,11 @@ def test_the_hook_takes_no_other_answer_for_readiness(room: Room, tmp_path: Path
                 asked.append(connection.recv(4096))
                 connection.sendall(answer)
 
-    listening.settimeout(15)
+    listening.settimeout(PATIENCE)
     with listening:
         server = threading.Thread(target=serve, daemon=True)
         server.start()
-        assert waiting(tmp_path, room).wait(15) == 0
-        server.join(15)
+        assert waiting(tmp_path, room).wait(PATIENCE) == 0
+        server.join(PATIENCE)
     assert len(asked) == 4
     assert all(request.startswith(b"GET /healthz/ready HTTP/1.1\r\n") for request in asked)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -61,6 +62,12 @@ async def listening(directory: Path, name: str = HOST) -> AsyncIterator[int]:
     finally:
         stopping.set()
         await task
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested is no matter of the three seconds that a call may take, which a busy machine may, too."""
+    monkeypatch.setattr("webhook.calling._TIMEOUT", aiohttp.ClientTimeout(total=60))
 
 
 @pytest.fixture
