@@ -13,6 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
+from support.ports import free_ports
+
 _PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<ns>[^/]+))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?"
 )
@@ -106,9 +108,10 @@ class ApiServer:
     async def start(self) -> None:
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
+        if not self.port:
+            (self.port,) = free_ports(1)
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
-        self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Nobody listens any more, until `start`."""
