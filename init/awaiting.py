@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from proa.capture.interception import Interception
 
 _PAUSE: Final = 0.2
-"""Seconds after a connection that could not even be tried."""
+"""Seconds after a connection that did not arrive, or could not even be tried."""
 
 
 def awaited(wanted: Interception, seconds: int) -> tuple[str, ...]:
@@ -48,13 +48,14 @@ def _wait(probes: tuple[Probe, ...], listening: list[socket.socket], seconds: in
             waiting.pop(0)
         elif time.monotonic() >= end:
             raise unprogrammed(seconds, tuple(each.name for each in waiting))
+        else:
+            time.sleep(_PAUSE)
 
 
 def _arrives(probe: Probe, listening: list[socket.socket]) -> bool:
     try:
         found, meant = seen(probe.first, listening)
     except OSError:
-        time.sleep(_PAUSE)
         return False
     there = f"{probe.first.destination} {probe.first.port}"
     return isinstance(found, Captured) and found == probe.expected and meant == there

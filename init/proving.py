@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from proa.capture.interception import Interception
 
 _PATIENCE: Final = 0.3
-"""Seconds after which a connection counts as captured by nobody."""
+"""Seconds after which a connection that was dialled counts as captured by nobody."""
+_LONGEST: Final = 10.0
+"""Seconds until it is dialled: on a busy machine the child is given no processor for a while."""
 _SO_ORIGINAL_DST: Final = 80
 """linux/netfilter_ipv4.h; the same number for IPv6."""
 _UNREACHABLE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
@@ -112,10 +114,14 @@ def seen(first: First, listening: list[socket.socket]) -> tuple[Fate, str]:
     """Where it arrived, and where the kernel says it was meant to go. Raises OSError of the one who dialled."""
     child, answers = dialling(first)
     try:
-        ready, _, _ = select.select(listening, [], [], _PATIENCE)
-        number = failure(answers)
-        if not ready and number:
-            raise OSError(number, os.strerror(number))
+        select.select([*(each.fileno() for each in listening), answers], [], [], _LONGEST)
+        ready, _, _ = select.select(listening, [], [], 0)
+        if not ready:
+            number = _told(answers)
+            # What stands, or was sent, may be on its way still; what came to nothing is not.
+            ready, _, _ = select.select(listening, [], [], 0 if number else _PATIENCE)
+            if not ready and (failed := _failed(number)):
+                raise OSError(failed, os.strerror(failed))
         return _arrived(ready[0], first) if ready else (Direct(), "")
     finally:
         os.close(answers)
@@ -188,8 +194,16 @@ def failure(answers: int) -> int:
 
     Raises NotProvable.
     """
-    ready, _, _ = select.select([answers], [], [], _PATIENCE)
-    number = int.from_bytes(os.read(answers, 2), "big") if ready else 0
+    return _failed(_told(answers))
+
+
+def _told(answers: int) -> int:
+    """What the child says, once it has dialled."""
+    ready, _, _ = select.select([answers], [], [], _LONGEST)
+    return int.from_bytes(os.read(answers, 2), "big") if ready else 0
+
+
+def _failed(number: int) -> int:
     if number == _NO_IDS:
         raise NotProvable("connections cannot be opened as other users: it takes CAP_SETUID and CAP_SETGID")
     return 0 if number in {errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT} else number

@@ -142,16 +142,17 @@ def agent() -> None:
             os._exit(0)
 
 
-def strayed(host: str, port: int) -> Reached:
+def strayed(host: str, port: int, *, short: bool) -> Reached:
     """What a segment far ahead of the window of a live connection, but of its ports, is answered with."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw,
         socket.create_connection((host, port), PATIENCE) as connection,
     ):
-        raw.settimeout(UNANSWERED)
+        raw.settimeout(PATIENCE)
         own, own_port = connection.getsockname()
         greeted = answers(raw, (port, own_port), flag=0x02)
         assert greeted
+        raw.settimeout(UNANSWERED if short else PATIENCE)
         theirs, ours = struct.unpack("!LL", greeted[4:12])
         ahead = (ours + 2**28) % 2**32
         raw.sendto(segment((own, own_port), (host, port), ahead, (theirs + 1) % 2**32), (host, 0))
@@ -187,6 +188,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve(*sys.argv[2:])
     elif sys.argv[1] == "stray":
-        _say(json.dumps(strayed(sys.argv[2], int(sys.argv[3]))))
+        _say(json.dumps(strayed(sys.argv[2], int(sys.argv[3]), short="short" in sys.argv)))
     else:
         agent()

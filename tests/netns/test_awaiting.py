@@ -67,7 +67,7 @@ def test_who_is_not_intercepted_in_time_is_told_what_to_do(
 
 def test_who_waits_sees_what_is_done_meanwhile(pod: Inside, waiting: subprocess.Popen[str]) -> None:
     assert pod.init().returncode == 0
-    done = waiting.communicate(timeout=10)
+    done = waiting.communicate(timeout=60)
     assert (waiting.returncode, done) == (0, (INSIDE.format(4) + INSIDE.format(6), ""))
 
 
@@ -95,4 +95,4 @@ def test_what_would_show_nothing_is_refused_at_once(pod: Inside, proa_init: tupl
 def test_a_pod_that_goes_is_not_held(waiting: subprocess.Popen[str]) -> None:
     """As the first process of a container it would not even die of the signal, but for what it does about it."""
     waiting.terminate()
-    assert waiting.wait(10) == 143
+    assert waiting.wait(60) == 143

@@ -46,7 +46,7 @@ async def dialled(node: Node, tmp_path: Path) -> AsyncIterator[Callable[[], Any]
     await server.start()
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/api", (("grpc.http2.bdp_probe", 0),)) as channel:
         method: Any = channel.unary_stream(f"/{SERVICE}/{FETCH_X509_BUNDLES}")
-        yield lambda: method(b"", metadata=(("workload.spiffe.io", "true"),), timeout=10)
+        yield lambda: method(b"", metadata=(("workload.spiffe.io", "true"),), timeout=60)
     await server.stop(None)
 
 
@@ -68,7 +68,7 @@ async def test_what_was_read_or_given_up_counts_no_more(dialled: Callable[[], An
     unread = dialled()
     await unread.initial_metadata()
     await ends(unread)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             try:
                 assert await dialled().read() == LONG

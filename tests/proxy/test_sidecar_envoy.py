@@ -316,7 +316,7 @@ def test_without_an_access_log_a_connection_leaves_no_line(
         with peer.connected(POD["IPv4"], APP) as connection:
             assert said(connection) == BYTES
         sidecar.process.terminate()
-        sidecar.process.wait(15)
+        sidecar.process.wait(60)
         assert "{" not in sidecar.log()
 
 

@@ -22,7 +22,7 @@ POD = {"IPv4": "10.88.0.2", "IPv6": "fd88::2"}
 PEER = {"IPv4": "10.88.0.1", "IPv6": "fd88::1"}
 APP = 8080
 CALL = (
-    "import socket, sys; calling = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5);"
+    "import socket, sys; calling = socket.create_connection((sys.argv[1], int(sys.argv[2])), 40);"
     f"calling.sendall({BYTES!r}); sys.exit(calling.recv(4096) != {BYTES!r})"
 )
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
+from support.ports import free_ports
+
 _PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<ns>[^/]+))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?"
 )
@@ -256,7 +258,7 @@ def _bound() -> socket.socket:
     """As another is by its side that listens."""
     place = socket.socket()
     place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    place.bind(("127.0.0.1", 0))
+    place.bind(("127.0.0.1", free_ports(1)[0]))
     return place
 
 

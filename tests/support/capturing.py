@@ -26,7 +26,7 @@ async def assert_captured(outside: Namespace, inside: Namespace, result: Any) ->
 
 async def _reached(place: Agent, host: str, port: int) -> dict[str, object]:
     """A new link answers its first neighbour solicitations late."""
-    for _ in range(10):
+    for _ in range(100):
         seen = place.probe(
             uid=1000, gid=1000, host=host, port=port, source="", source_port=0, udp=False, mark=0, short=False
         )

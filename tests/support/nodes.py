@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import aiohttp
 
 from proa.capture.annotation import ANNOTATION
 from support.api_server import ApiServer, running_api_server
+from support.ports import free_ports
 from support.spaces import Namespace, made_namespace
 
 ROOT = Path(__file__).parents[2]
@@ -91,8 +91,7 @@ class Node:
     async def start(self, **variables: str) -> None:
         """The agent, which its DaemonSet makes, until it is ready."""
         await self.api.put(DAEMON_SET)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.health = listener.getsockname()[1]
+        (self.health,) = free_ports(1)
         self.agent = await self._process(**variables)
         await self.awaited(self.is_ready)
 

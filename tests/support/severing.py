@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from support.kubectl import Kubectl
+from support.ports import free_ports
 
 
 class Line:
@@ -27,8 +28,8 @@ class Line:
     async def mend(self) -> None:
         self._audible.set()
         if self._server is None:
+            self.port = self.port or free_ports(1)[0]
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """Break every connection and take no new one."""

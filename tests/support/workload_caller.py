@@ -30,7 +30,7 @@ def followed(method: str, request: str, metadata: tuple[tuple[str, str], ...]) -
     with grpc.insecure_channel(f"unix:{SOCKET}") as channel:
         stub = stubs.SpiffeWorkloadAPIStub(channel)
         try:
-            for answer in getattr(stub, method)(getattr(messages, request)(), metadata=metadata, timeout=30):
+            for answer in getattr(stub, method)(getattr(messages, request)(), metadata=metadata, timeout=120):
                 if request == "X509BundlesRequest":
                     said(bundles={key: value.hex() for key, value in answer.bundles.items()})
                 else:
@@ -60,13 +60,13 @@ def tokens(*arguments: str) -> None:
     with grpc.insecure_channel(f"unix:{SOCKET}") as channel:
         stub = stubs.SpiffeWorkloadAPIStub(channel)
         try:
-            for answer in stub.FetchJWTBundles(messages.JWTBundlesRequest(), metadata=HEADER, timeout=30):
+            for answer in stub.FetchJWTBundles(messages.JWTBundlesRequest(), metadata=HEADER, timeout=120):
                 bundles = {key: json.loads(value) for key, value in answer.bundles.items()}
                 break
             asking = messages.JWTSVIDRequest(audience=arguments[1:], spiffe_id=arguments[0])
-            (one,) = stub.FetchJWTSVID(asking, metadata=HEADER, timeout=30).svids
+            (one,) = stub.FetchJWTSVID(asking, metadata=HEADER, timeout=120).svids
             checking = messages.ValidateJWTSVIDRequest(audience=arguments[1], svid=one.svid)
-            found = stub.ValidateJWTSVID(checking, metadata=HEADER, timeout=30)
+            found = stub.ValidateJWTSVID(checking, metadata=HEADER, timeout=120)
             told = {"bundles": bundles, "validated": found.spiffe_id, "aud": list(found.claims["aud"])}
             said(id=one.spiffe_id, svid=one.svid, **told)
         except grpc.RpcError as error:
@@ -88,7 +88,7 @@ def tokens_by_library() -> None:
 def handed_on() -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(SOCKET)
-        connection.settimeout(10)
+        connection.settimeout(60)
         if os.fork():
             os._exit(0)
         time.sleep(0.3)
@@ -101,13 +101,12 @@ def crowd() -> None:
         each.connect(SOCKET)
     gone = select.poll()
     for each in connections:
-        each.settimeout(5)
         gone.register(each, select.POLLRDHUP)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while len(ended := gone.poll(0)) < 24 and time.monotonic() < deadline:
         time.sleep(0.01)
     said(open=40 - len(ended))
-    time.sleep(30)
+    time.sleep(600)
 
 
 def crowds(each: str, *groups: str) -> None:
@@ -119,12 +118,12 @@ def crowds(each: str, *groups: str) -> None:
             for connection in connections:
                 connection.connect(SOCKET)
             os.write(told, b".")
-            time.sleep(60)
+            time.sleep(600)
             os._exit(0)
     for _ in groups:
         os.read(done, 1)
     said(groups=len(groups))
-    time.sleep(60)
+    time.sleep(600)
 
 
 HEADER = (("workload.spiffe.io", "true"),)
