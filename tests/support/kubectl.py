@@ -52,6 +52,11 @@ class Kubectl:
         found = json.loads(self("get", *arguments, "--output=json"))
         return found["items"] if found.get("kind") == "List" else found
 
+    def found(self, *arguments: str) -> Any:
+        """The object, or None where it is not there. Asked once: between two questions it may go."""
+        text = self("get", *arguments, "--ignore-not-found", "--output=json")
+        return json.loads(text) if text else None
+
     def apply(self, *objects: object) -> str:
         return self("apply", "--filename=-", given=listed(*objects))
 
