@@ -107,8 +107,10 @@ class Kubectl:
         self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         inside = self.within(name)
         try:
-            # Pods are refused before their ServiceAccount is there.
-            eventually(lambda: inside("get", "serviceaccount", "default", "--ignore-not-found"), f"{name}'s account")
+            # Pods are refused before their ServiceAccount is there; another controller brings the API server's roots.
+            wanted = ("serviceaccount/default", "configmap/kube-root-ca.crt")
+            found = ("get", *wanted, "--ignore-not-found", "--output=name")
+            eventually(lambda: len(inside(*found).split()) == len(wanted), f"{name}'s account and roots")
             yield inside
         except BaseException:
             sys.stdout.write(inside.autopsy())
