@@ -51,7 +51,13 @@ class Mesh:
 
     def restart(self) -> None:
         """Every process of every revision, with the image that the node has now."""
-        self.system("rollout", "restart", "deployments")
+        for each in self.system("get", "deployments", "--output=name").split():
+            try:
+                self.system("rollout", "restart", each)
+            except Failed:
+                # Whoever is beside takes a revision of its own away.
+                if self.system("get", each, "--ignore-not-found"):
+                    raise
         eventually(lambda: all(map(_rolled_out, self.system.json("deployments"))), "every process anew", 180)
 
     def install(self, **settings: object) -> None:
