@@ -168,7 +168,7 @@ def test_pods_that_start_while_no_agent_is_there_are_held_and_then_programmed(
     restricted.ready("pod/early", "pod/held")
     nodes.ready(AGENT)
     assert chained()[-1] == "proa-cni"
-    assert "InterceptionRepaired" in events(restricted, "early")
+    eventually(lambda: "InterceptionRepaired" in events(restricted, "early"), "the agent's word")
 
 
 def test_a_new_nodes_taint_keeps_pods_off_it_until_its_agent_can_program_them(
