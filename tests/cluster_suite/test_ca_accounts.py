@@ -16,8 +16,7 @@ BIND = ("create", "rolebinding", "proa-ca-secrets", "--clusterrole=proa-ca-secre
 
 
 def secret(inside: Kubectl, account: str) -> Any:
-    found = inside("get", "secret", f"proa.{account}", "--ignore-not-found", "--output=name")
-    return inside.json("secret", f"proa.{account}") if found else None
+    return inside.found("secret", f"proa.{account}")
 
 
 def test_a_namespace_that_asks_and_lets_us_has_a_secret_for_each_account_until_the_account_goes(

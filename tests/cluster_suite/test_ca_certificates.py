@@ -20,6 +20,8 @@ beside_others = pytest.mark.beside_others
 
 DIRECTORY = "/identity"
 LEASE = ("lease", "proa-ca")
+LEASED = 45
+"""Seconds for which nobody leads: a pod may take half of them until its kubelet asks for its certificate."""
 
 
 def asking(name: str, account: str = "default", signer: str = "proa.dev/workload", key: str = "ECDSAP256") -> Any:
@@ -46,7 +48,8 @@ def condition(request: Any) -> Any:
 
 
 def answered(inside: Kubectl, name: str) -> Any:
-    return eventually(lambda: condition(request_of(inside, name)), f"an answer to {name}")
+    """A test beside may take every replica away at once."""
+    return eventually(lambda: condition(request_of(inside, name)), f"an answer to {name}", 120)
 
 
 def openssl(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -156,9 +159,9 @@ def test_a_request_in_another_pods_name_gets_nothing(mesh: Mesh, namespace: Kube
 @pytest.mark.beside_others("replicas")
 def test_no_pod_misses_its_certificate_while_each_replica_goes(mesh: Mesh, namespace: Kubectl) -> None:
     names = [f"web-{number}" for number in range(12)]
-    replicas = [
-        each["metadata"]["name"] for each in mesh.system.json("pods", "--selector=app.kubernetes.io/name=proa-ca")
-    ]
+    found = mesh.system.json("pods", "--selector=app.kubernetes.io/name=proa-ca")
+    # Those that were replaced before are not gone at once.
+    replicas = [each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]]
     assert len(replicas) >= 2
     for replica, batch in zip(replicas, (names[:6], names[6:]), strict=False):
         mesh.system("delete", "pod", replica, "--wait=false")
@@ -171,13 +174,13 @@ def test_no_pod_misses_its_certificate_while_each_replica_goes(mesh: Mesh, names
 def test_requests_are_answered_while_nobody_leads(mesh: Mesh, namespace: Kubectl) -> None:
     system = mesh.system
     renewed = datetime.now().astimezone().isoformat(timespec="microseconds")
-    ghost = f'{{"spec": {{"holderIdentity": "ghost", "leaseDurationSeconds": 30, "renewTime": "{renewed}"}}}}'
+    ghost = f'{{"spec": {{"holderIdentity": "ghost", "leaseDurationSeconds": {LEASED}, "renewTime": "{renewed}"}}}}'
     system("patch", *LEASE, "--type=merge", f"--patch={ghost}")
     began = time.monotonic()
     namespace.apply(asking("web"))
     assert answered(namespace, "web")["type"] == "Issued"
     assert system("get", *LEASE, "--output=jsonpath={.spec.holderIdentity}") == "ghost"
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < LEASED - 5
     eventually(
-        lambda: system("get", *LEASE, "--output=jsonpath={.spec.holderIdentity}") != "ghost", "a leader", seconds=90
+        lambda: system("get", *LEASE, "--output=jsonpath={.spec.holderIdentity}") != "ghost", "a leader", seconds=120
     )

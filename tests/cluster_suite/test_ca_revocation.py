@@ -27,8 +27,7 @@ def door(mesh: Mesh) -> Iterator[Mesh]:
 
 
 def config_map(inside: Kubectl) -> Any:
-    found = inside("get", "configmap", "proa-roots", "--ignore-not-found", "--output=name")
-    return inside.json("configmap", "proa-roots") if found else None
+    return inside.found("configmap", "proa-roots")
 
 
 def test_a_namespace_has_its_config_map_while_it_asks_and_no_longer(door: Mesh, namespace: Kubectl) -> None:

@@ -44,21 +44,31 @@ def strict(mesh: Mesh) -> Iterator[Kubectl]:
         yield inside
 
 
-def state(strict: Kubectl, kind: str) -> dict[str, Any]:
-    found = strict.json(f"pod/{kind}")
-    assert carries(found)
-    (app,) = found["status"]["containerStatuses"]
-    return app
+def states(strict: Kubectl) -> dict[str, dict[str, Any]]:
+    """Of every kind's app."""
+    found = {each["metadata"]["name"]: each for each in strict.json("pods")}
+    assert [kind for kind in KINDS if not carries(found[kind])] == []
+    apps = dict[str, dict[str, Any]]()
+    for kind in KINDS:
+        (apps[kind],) = found[kind]["status"]["containerStatuses"]
+    return apps
 
 
 def test_a_strict_pod_is_ready_by_its_probes_and_a_sick_one_is_not_and_is_restarted(strict: Kubectl) -> None:
     strict.ready(*(f"pod/{kind}" for kind in KINDS))
-    assert {kind: state(strict, kind)["restartCount"] for kind in KINDS} == dict.fromkeys(KINDS, 0)
+    assert {kind: app["restartCount"] for kind, app in states(strict).items()} == dict.fromkeys(KINDS, 0)
+    unready = set[str]()
+
+    def noticed() -> bool:
+        """Whether each was seen unready before it was started again: its new file system is without the file."""
+        unready.update(kind for kind, app in states(strict).items() if not app["ready"] and app["restartCount"] == 0)
+        return unready == set(KINDS)
+
     for kind in KINDS:
         strict.run("touch", SICK, of=f"pod/{kind}", container="app")
+        # The first may be well again before the last is told.
+        noticed()
+    eventually(noticed, "each kind not ready", 60)
     for kind in KINDS:
-        # A container that is started again has a file system of its own: the file is gone.
-        eventually(lambda kind=kind: not state(strict, kind)["ready"], f"{kind}: not ready", 30)
-    for kind in KINDS:
-        eventually(lambda kind=kind: state(strict, kind)["restartCount"] == 1, f"{kind}: restarted", 60)
+        eventually(lambda kind=kind: states(strict)[kind]["restartCount"] == 1, f"{kind}: restarted", 90)
     strict.ready(*(f"pod/{kind}" for kind in KINDS))

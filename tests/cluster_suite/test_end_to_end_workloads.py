@@ -1,12 +1,13 @@
 """Every kind of workload, as its author wrote it, in a namespace of the mesh."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from proa import names
-from support.kubectl import Kubectl, eventually, pod_spec, service, serving, workload
+from support.kubectl import Kubectl, answered, eventually, pod_spec, service, serving, workload
 from support.mesh import IN_MESH, Mesh, address, carries, connections, pods
 
 pytestmark = pytest.mark.beside_others
@@ -88,17 +89,21 @@ def test_a_call_to_a_pods_address_goes_through_both_envoys(shop: Kubectl, family
 
 @pytest.mark.parametrize("ordinal", [0, 1])
 def test_a_pod_of_a_stateful_set_is_reached_by_its_own_name(shop: Kubectl, ordinal: int) -> None:
-    answer = shop.run("peer", "get", f"http://store-{ordinal}.store:8080/", of="deployment/client", container="app")
-    assert answer.startswith(f"store-{ordinal} ")
+    _assert_that_it_answers(shop, f"http://store-{ordinal}.store:8080/", f"store-{ordinal} ")
 
 
 def test_a_pod_reaches_itself_through_its_service(shop: Kubectl) -> None:
-    assert shop.run("peer", "get", "http://client/", of="deployment/client", container="app").startswith("client-")
+    _assert_that_it_answers(shop, "http://client/", "client-")
+
+
+def _assert_that_it_answers(shop: Kubectl, url: str, page: str) -> None:
+    """To the client. kube-proxy and the cluster's DNS learn of endpoints after they are ready."""
+    eventually(partial(answered, shop, url, by="deployment/client", begins=page), f"{page} at {url}")
 
 
 def _assert_that_both_envoys_saw(shop: Kubectl, url: str, *dialled: str) -> None:
     """The connection that the client's Envoy opened is one that the Envoy of a pod of the web took."""
-    assert shop.run("peer", "get", url, of="deployment/client", container="app").startswith("web-")
+    _assert_that_it_answers(shop, url, "web-")
     (client,) = pods(shop, "client")
 
     def seen() -> bool:
@@ -107,4 +112,4 @@ def _assert_that_both_envoys_saw(shop: Kubectl, url: str, *dialled: str) -> None
         taken = {call["source"] for web in pods(shop, "web") for call in connections(shop, web["metadata"]["name"])}
         return bool(opened & taken)
 
-    eventually(seen, f"a call to {dialled} in both access logs", 20)
+    eventually(seen, f"a call to {dialled} in both access logs")

@@ -68,6 +68,7 @@ def test_a_partial_pod_is_merged_as_kubernetes_does(kubectl: Kubectl, partial: A
     assert unordered(bare(merged_by_kubernetes(kubectl, pod, partial))) == expected(pod, partial)
 
 
+@pytest.mark.timeout(900, func_only=True)  # a hundred and fifty processes, each of which waits for everybody else's
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(WHOLE, PARTIAL)
 def test_any_partial_pod_is_merged_as_kubernetes_does(kubectl: Kubectl, pod: Any, partial: Any) -> None:

@@ -22,7 +22,7 @@ from kube.resources import PODS
 from proa import names
 from proa.errors import Invalid
 from proa.mesh import MeshConfiguration, mesh_configuration
-from support.kubectl import GONE, Kubectl, eventually
+from support.kubectl import GONE, OF_A_TEST, Kubectl, eventually
 from support.registrations import takes_namespace, takes_pod
 from webhook.decision import Inject, Subject, decision
 from webhook.decoding import converted
@@ -219,7 +219,8 @@ async def test_the_api_server_asks_what_the_model_of_it_says(kubectl: Kubectl, c
 
 
 def namespace(name: str, labels: dict[str, str]) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    """It says that it is a test's: those that compare the whole cluster leave it out while it ends."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {OF_A_TEST: "", **labels}}}
 
 
 def refused(kubectl: Kubectl, labels: str = "a=b") -> bool:

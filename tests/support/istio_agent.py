@@ -21,15 +21,16 @@ from cryptography.x509.verification import PolicyBuilder, Store
 
 HOST = "proa-ca.proa-system.svc"
 ROOTS = Path("/identity/roots.pem").read_bytes()
+NOBODY = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 PATIENCE = 60.0
 """Seconds. A test beside may take every replica away at once."""
 
 
 def asked(port: int, csr: bytes, token: str = "", holding: Any = (None, None), **metadata: str) -> Any:
-    """The answer's certificates, or the name of the code with which there was none: not that nobody is there now,
-    after which Istio's agent asks again, too."""
+    """The answer's certificates, or the name of the code with which there was none: not that nobody is there now, or
+    nobody who answers in time, after which Istio's agent asks again, too."""
     last = time.monotonic() + PATIENCE
-    while (answer := asked_once(port, csr, token, holding, **metadata)) == "UNAVAILABLE" and time.monotonic() < last:
+    while (answer := asked_once(port, csr, token, holding, **metadata)) in NOBODY and time.monotonic() < last:
         time.sleep(1)
     return answer
 

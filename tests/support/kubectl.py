@@ -52,6 +52,11 @@ class Kubectl:
         found = json.loads(self("get", *arguments, "--output=json"))
         return found["items"] if found.get("kind") == "List" else found
 
+    def found(self, *arguments: str) -> Any:
+        """The object, or None where it is not there. Asked once: between two questions it may go."""
+        text = self("get", *arguments, "--ignore-not-found", "--output=json")
+        return json.loads(text) if text else None
+
     def apply(self, *objects: object) -> str:
         return self("apply", "--filename=-", given=listed(*objects))
 
@@ -102,8 +107,10 @@ class Kubectl:
         self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         inside = self.within(name)
         try:
-            # Pods are refused before their ServiceAccount is there.
-            eventually(lambda: inside("get", "serviceaccount", "default", "--ignore-not-found"), f"{name}'s account")
+            # Pods are refused before their ServiceAccount is there; another controller brings the API server's roots.
+            wanted = ("serviceaccount/default", "configmap/kube-root-ca.crt")
+            found = ("get", *wanted, "--ignore-not-found", "--output=name")
+            eventually(lambda: len(inside(*found).split()) == len(wanted), f"{name}'s account and roots")
             yield inside
         except BaseException:
             sys.stdout.write(inside.autopsy())

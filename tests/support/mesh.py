@@ -51,7 +51,13 @@ class Mesh:
 
     def restart(self) -> None:
         """Every process of every revision, with the image that the node has now."""
-        self.system("rollout", "restart", "deployments")
+        for each in self.system("get", "deployments", "--output=name").split():
+            try:
+                self.system("rollout", "restart", each)
+            except Failed:
+                # Whoever is beside takes a revision of its own away.
+                if self.system("get", each, "--ignore-not-found"):
+                    raise
         eventually(lambda: all(map(_rolled_out, self.system.json("deployments"))), "every process anew", 180)
 
     def install(self, **settings: object) -> None:
@@ -168,7 +174,14 @@ class Mesh:
         """What the webhooks have in force. Pods would not tell: the API server may ask one of them each time."""
         found = self.system.json("pods", f"--selector=app.kubernetes.io/name={names.WEBHOOK}")
         standing = [each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]]
-        return {_in_force(self.system("logs", name)) for name in standing}
+        return {self._document(name) for name in standing}
+
+    def _document(self, name: str) -> str:
+        """By what that pod's process says; nothing where there is none yet, or none any more."""
+        try:
+            return _in_force(self.system("logs", name))
+        except Failed:
+            return ""
 
 
 def _in_force(log: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 from launcher.layout import CNI_CONFIGURATION, NODE, NODE_ADDRESSES, on_machine
 from node.taint import TAINT
@@ -96,7 +96,7 @@ def readiness() -> str:
             return str(answer.read().decode())
     except HTTPError as unready:
         return unready.read().decode()
-    except URLError:
+    except OSError:  # of URLError, or raw where the agent ends while it is asked
         return ""
 
 
