@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from demo.kubelet import RunningPod
 from demo.probe import fetched
@@ -12,6 +12,7 @@ from init.rules import TABLE
 from proa import names
 from proxy.clusters import INBOUND
 
+_PATIENCE: Final = 30.0
 Counted: TypeAlias = Mapping[tuple[str, str], int]
 """Values by pod and by the counter's name."""
 
@@ -43,4 +44,4 @@ def _redirected(pod: RunningPod, counter: str) -> int:
 
 def _exposition(pod: RunningPod) -> str:
     """The sidecar's metrics, as Prometheus scrapes them."""
-    return fetched(pod.network.addresses[0], names.METRICS_PORT, names.METRICS_PATH)[1]
+    return fetched(pod.network.addresses[0], names.METRICS_PORT, names.METRICS_PATH, _PATIENCE)[1]

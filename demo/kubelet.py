@@ -87,14 +87,16 @@ class Kubelet:
                 case ToCompletion():
                     await _completed(running, container, started[container.name])
                 case Sidecar():
-                    await _probed(running, container, step.started, started[container.name])
+                    probe = step.started
+                    limit = float(probe.period_seconds * probe.failure_threshold)
+                    await _probed(running, container, probe, started[container.name], limit)
                 case App():
                     await _begun(running, container, started[container.name])
                 case _:
                     assert_never(step)
         for container in running.pod.containers:
             if container.readiness_probe is not None:
-                await _probed(running, container, container.readiness_probe, started[container.name])
+                await _probed(running, container, container.readiness_probe, started[container.name], _PATIENCE)
 
 
 def _name_files(directory: Path, pod: Pod, network: PodNetwork) -> tuple[Bind, ...]:
@@ -128,12 +130,14 @@ async def _completed(running: RunningPod, container: Container, started: Started
         raise _failure(running, container, f"it ended with {status}")
 
 
-async def _probed(running: RunningPod, container: Container, probe: Probe, started: Started) -> None:
-    """Wait for *probe*. The time is the spec's: its period times the failures it allows."""
+async def _probed(running: RunningPod, container: Container, probe: Probe, started: Started, within: float) -> None:
+    """Wait for *probe*. A kubelet gives up a container that has not started in its period times the failures it allows,
+    and none that is not ready.
+    """
     port = port_number(probe.http_get.port, container)
     target = Target(running.network.addresses[0], port, probe.http_get.path, started.poll)
     try:
-        await answered(target, within=float(probe.period_seconds * probe.failure_threshold))
+        await answered(target, within)
     except ProaError as error:
         raise _failure(running, container, str(error)) from error
 

@@ -6,10 +6,12 @@ The bridge has a namespace of its own too, so that the machine's addresses, rout
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
 import os
+import select
 import signal
 import socket
 import threading
 from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
@@ -25,6 +27,8 @@ BRIDGE: Final = "bridge"
 _GATEWAYS: Final = ("10.133.7.1/24", "fd00:1337::1/64")
 _FIRST_POD: Final = 10
 _NAMESPACES: Final = Path("/run/netns")
+_PATIENCE: Final = 10.0
+"""Seconds that a killed process may take to end."""
 _NODAD: Final = 0x02  # IFA_F_NODAD: nobody else is on this link, so an address need not wait to be found unique.
 
 
@@ -76,15 +80,24 @@ def remove_all() -> tuple[str, ...]:
     """Kill whatever runs in the demo's namespaces, then remove them; the names of those removed."""
     found = sorted(entry.name for entry in _NAMESPACES.glob(f"{PREFIX}*"))
     inodes = {(_NAMESPACES / name).stat().st_ino for name in found}
-    for pid in _processes_in(inodes):
-        # A process that ended meanwhile has done what was asked.
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    _kill(_processes_in(inodes))
     for name in found:
         netns.remove(name)
     return tuple(found)
+
+
+def _kill(pids: Iterable[int]) -> None:
+    """And wait until they have ended: what they hold goes with them."""
+    with ExitStack() as stack:
+        ending = list[int]()
+        for pid in pids:
+            # A process that ended meanwhile has done what was asked.
+            with suppress(ProcessLookupError):
+                ending.append(os.pidfd_open(pid))
+                stack.callback(os.close, ending[-1])
+                signal.pidfd_send_signal(ending[-1], signal.SIGKILL)
+        for each in ending:
+            select.select([each], [], [], _PATIENCE)
 
 
 def socket_in(namespace: str, family: int, kind: int, protocol: int = 0) -> socket.socket:

@@ -52,12 +52,12 @@ async def answered(target: Target, within: float) -> None:
         await asyncio.sleep(_PAUSE)
 
 
-def fetched(address: str, port: int, path: str) -> tuple[int, str]:
-    """Status and body of one GET from the node. Raises OSError."""
+def fetched(address: str, port: int, path: str, seconds: float = _TIMEOUT) -> tuple[int, str]:
+    """Status and body of one GET from the node, which waits for *seconds*. Raises OSError."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    connection = http.client.HTTPConnection(address, port, timeout=_TIMEOUT)
+    connection = http.client.HTTPConnection(address, port, timeout=seconds)
     with socket_in(NODE, family, socket.SOCK_STREAM) as stream:
-        stream.settimeout(_TIMEOUT)
+        stream.settimeout(seconds)
         stream.connect((address, port))
         connection.sock = stream
         connection.request("GET", path)

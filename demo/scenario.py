@@ -1,7 +1,8 @@
 """The demo itself: the same two pods without Proa and with it, then a certificate rotated under load. Shell."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from ipaddress import ip_address
@@ -17,7 +18,7 @@ from demo.credentials import pod_identity
 from demo.kubelet import RunningPod
 from demo.pod import Pod, Volume
 from demo.proof import Captured, Counter, Journey, Proof, Request, Rotation, seen_certificates
-from demo.traffic import asked, journeys
+from demo.traffic import Load, asked, journeys
 from demo.world import World, namespace_labels, world
 from discovery.model import Transport, Workload
 from proa import names
@@ -28,8 +29,9 @@ Manifests: TypeAlias = Mapping[str, dict[str, Any]]
 _PORT: Final = 8080
 _CARGO: Final = b"1200 amphorae of wine"
 """What the server's body says and a capture looks for."""
-_LOAD_SECONDS: Final = 2.0
-_ROTATE_AFTER: Final = 0.7
+_AT_A_TIME: Final = 10
+"""Requests before the certificate is rotated, and between two looks whether the client has met the new one."""
+_PATIENCE: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +124,29 @@ async def _each_address(pair: Pair) -> tuple[Request, ...]:
 async def _rotation(around: World, pair: Pair) -> Rotation:
     before = around.credentials.latest(pair.web.pod)
     host = pair.web.network.addresses[0]
-    load = asyncio.create_task(asked(pair.client, host, _PORT, _LOAD_SECONDS))
-    await asyncio.sleep(_ROTATE_AFTER)
-    await asyncio.to_thread(around.kubelet.renew, pair.web, _identity_volume(pair.web.pod))
-    made = await load
-    served = [one for one in made if not one.failure]
-    await journeys(served, pair.client, pair.web)
+    with Load(pair.client, host, _PORT) as load:
+        await load.more(_AT_A_TIME)
+        await asyncio.to_thread(around.kubelet.renew, pair.web, _identity_volume(pair.web.pod))
+        after, deadline = around.credentials.latest(pair.web.pod), time.monotonic() + _PATIENCE
+        await load.more(_AT_A_TIME)
+        while after.fingerprint not in _met(pair, load.made) and time.monotonic() < deadline:
+            await load.more(_AT_A_TIME)
+        await load.end()
+    await journeys([one for one in load.made if not one.failure], pair.client, pair.web)
     serials = around.credentials.serials()
-    met = seen_certificates(pair.client.log(names.PROXY_CONTAINER), [one.source for one in served])
     return Rotation(
-        requests=len(made),
-        failures=tuple(one.failure for one in made if one.failure),
+        requests=len(load.made),
+        failures=tuple(one.failure for one in load.made if one.failure),
         serial_before=before.serial,
-        serial_after=around.credentials.latest(pair.web.pod).serial,
-        serials_seen=tuple(serials.get(fingerprint, "unknown") for fingerprint in met),
+        serial_after=after.serial,
+        serials_seen=tuple(serials.get(fingerprint, "unknown") for fingerprint in _met(pair, load.made)),
     )
+
+
+def _met(pair: Pair, made: Iterable[Request]) -> tuple[str, ...]:
+    """The fingerprints of the server's certificates, as far as the client's sidecar has told of these requests."""
+    served = [one.source for one in made if not one.failure]
+    return seen_certificates(pair.client.log(names.PROXY_CONTAINER), served)
 
 
 def _identity_volume(injected: Pod) -> Volume:

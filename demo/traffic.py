@@ -5,24 +5,23 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import IO, ClassVar, Final, Self, cast
 
 from demo.kubelet import RunningPod
 from demo.proof import Journey, Request, journey, requests
 from proa import names
 from proa.errors import ProaError
 
-_LOG_PATIENCE: Final = 10.0
+_LOG_PATIENCE: Final = 30.0
 _PAUSE: Final = 0.05
 _PROGRAM: Final = """
-import http.client, json, sys, time
+import http.client, json, select, sys
 
 def shown(address):
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-deadline = time.monotonic() + seconds
+host, port = sys.argv[1], int(sys.argv[2])
 while True:
     connection = http.client.HTTPConnection(host, port, timeout=5)
     told = dict(dialled="", source="", body="", failure="")
@@ -37,11 +36,10 @@ while True:
     finally:
         connection.close()
     print(json.dumps(told), flush=True)
-    if time.monotonic() >= deadline:
+    if select.select([sys.stdin], [], [], 0.02)[0]:
         break
-    time.sleep(0.02)
 """
-"""Asks for `/` by a new connection each time, once at least and then for the seconds given; it knows no proxy."""
+"""Asks for `/` by a new connection each time, once at least and then until its input ends; it knows no proxy."""
 
 
 @dataclass(eq=False)
@@ -68,14 +66,50 @@ class ProgramFailed(ProaError):
         return f"the client's requests ended with {self.status}:\n{self.errors}"
 
 
-async def asked(client: RunningPod, address: str, port: int, seconds: float = 0) -> tuple[Request, ...]:
-    """Requests from the client's own container to *address*, one or as many as fit into *seconds*."""
-    argv = ["python3", "-c", _PROGRAM, address, str(port), str(seconds)]
-    command = client.command(client.pod.spec.containers[0].name, argv)
-    done = await asyncio.to_thread(subprocess.run, command.argv, env=command.env, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise ProgramFailed(done.returncode, done.stderr)
-    return requests(done.stdout)
+async def asked(client: RunningPod, address: str, port: int) -> tuple[Request, ...]:
+    """One request from the client's own container to *address*."""
+    with Load(client, address, port) as load:
+        await load.end()
+    return tuple(load.made)
+
+
+class Load:
+    """Requests from the client's own container to *address*, one after the other. *made* are those it has told of."""
+
+    def __init__(self, client: RunningPod, address: str, port: int) -> None:
+        argv = ["python3", "-c", _PROGRAM, address, str(port)]
+        self._command = client.command(client.pod.spec.containers[0].name, argv)
+        self.made = list[Request]()
+
+    def __enter__(self) -> Self:
+        argv, env = self._command.argv, self._command.env
+        self._process = subprocess.Popen(  # noqa: S603 - made here
+            argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        streams = (self._process.stdin, self._process.stdout, self._process.stderr)
+        self._input, self._output, self._errors = (cast("IO[str]", each) for each in streams)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process:
+            self._input.close()
+
+    async def more(self, count: int) -> None:
+        """Wait for *count* more of them. Raises ProgramFailed."""
+        for _ in range(count):
+            line = await asyncio.to_thread(self._output.readline)
+            if not line:
+                return await self.end()
+            self.made.extend(requests(line))
+        return None
+
+    async def end(self) -> None:
+        """With the one under way, once one was made. Raises ProgramFailed."""
+        self._input.close()
+        self.made.extend(requests(await asyncio.to_thread(self._output.read)))
+        errors = await asyncio.to_thread(self._errors.read)
+        if status := await asyncio.to_thread(self._process.wait):
+            raise ProgramFailed(status, errors)
 
 
 async def journeys(made: Sequence[Request], client: RunningPod, server: RunningPod) -> tuple[Journey, ...]:

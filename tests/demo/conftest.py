@@ -16,7 +16,7 @@ def proa() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """Runs `proa demo …` to its end; whatever the test leaves is removed afterwards."""
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([PROA, "demo", *words], capture_output=True, text=True, timeout=90, check=False)
+        return subprocess.run([PROA, "demo", *words], capture_output=True, text=True, timeout=240, check=False)
 
     yield run
     run("down")

@@ -17,7 +17,7 @@ Leftovers: TypeAlias = Callable[[], list[str]]
 
 PROA = Path(sys.executable).with_name("proa")
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 
 
 def test_the_proof_holds_and_nothing_is_left_behind(proa: Proa, leftovers: Leftovers) -> None:
@@ -37,7 +37,7 @@ def test_the_proof_holds_and_nothing_is_left_behind(proa: Proa, leftovers: Lefto
     assert proof["without_injection"]["cleartext"] == 2
     assert proof["with_injection"]["cleartext"] == 0
     assert proof["rotation"]["failures"] == []
-    assert proof["rotation"]["requests"] > 10
+    assert proof["rotation"]["requests"] >= 20
     assert proof["rotation"]["serials_seen"] == [proof["rotation"]["serial_before"], proof["rotation"]["serial_after"]]
     assert leftovers() == []
 
@@ -88,7 +88,7 @@ def test_an_impatient_user_who_interrupts_twice_leaves_nothing_either(leftovers:
             running.send_signal(signal.SIGINT)
             running.send_signal(signal.SIGTERM)
             time.sleep(0.02)
-        running.communicate(timeout=30)
+        running.communicate(timeout=120)
     assert leftovers() == []
 
 
@@ -100,7 +100,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing(signum: signal.Signals, lefto
             if "injected pods start" in line:
                 break
         running.send_signal(signum)
-        _, errors = running.communicate(timeout=30)
+        _, errors = running.communicate(timeout=120)
     assert running.returncode == 1
     assert "Traceback" not in errors
     assert leftovers() == []
@@ -113,7 +113,7 @@ def test_a_demo_whose_sidecar_dies_says_so_and_leaves_nothing(leftovers: Leftove
             if "injected pods start" in line:
                 break
         _kill_the_first_sidecar()
-        _, errors = running.communicate(timeout=60)
+        _, errors = running.communicate(timeout=120)
     assert running.returncode == 2
     assert "proa-proxy" in errors
     assert leftovers() == []
@@ -125,7 +125,7 @@ def test_the_path_of_a_shell_that_only_became_root_is_enough() -> None:
         env={"PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert "nft" not in done.stderr
@@ -134,7 +134,7 @@ def test_the_path_of_a_shell_that_only_became_root_is_enough() -> None:
 
 def test_without_the_capability_for_mounts_it_says_what_is_needed() -> None:
     without = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all", "--", PROA, "demo"]
-    done = subprocess.run(without, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(without, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "CAP_SYS_ADMIN" in done.stderr
 
@@ -142,13 +142,13 @@ def test_without_the_capability_for_mounts_it_says_what_is_needed() -> None:
 def test_a_user_who_is_not_root_is_told_so() -> None:
     # The installation may be out of another user's reach, so it is loaded before the user changes.
     program = "import os; from demo.session import check_machine; os.seteuid(1000); check_machine()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert "user: found uid 1000, allowed: root" in done.stderr
 
 
 def _kill_the_first_sidecar() -> None:
     """As soon as it has been started, which is within seconds of the line that announces it."""
-    file, deadline = Path("/run/proa-demo/pods/web/proa-proxy/pid"), time.monotonic() + 20
+    file, deadline = Path("/run/proa-demo/pods/web/proa-proxy/pid"), time.monotonic() + 60
     while not (file.exists() and file.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
