@@ -123,7 +123,7 @@ def test_a_rotation_that_is_given_up_leaves_the_root_as_it_was(mesh: Mesh) -> No
     eventually(
         lambda: set(mesh.system.json("secret", "proa-ca-root")["data"]) == {"tls.crt", "tls.key"},
         "the key of the next one to go",
-        30,
+        90,
     )
 
 

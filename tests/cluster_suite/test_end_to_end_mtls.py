@@ -42,7 +42,7 @@ def test_sidecars_that_know_each_other_speak_mtls_and_a_strict_one_hears_nobody_
             assert answer.split()[-1].rpartition(":")[0] == address(client, family)
             assert not answered(inside, url, by="pod/stranger", begins="seen")
         identity = "spiffe://cluster.local/ns/mtls/sa/default"
-        calls = eventually(lambda: _secure(connections(inside, web["metadata"]["name"])), "the server's log", 20)
+        calls = eventually(lambda: _secure(connections(inside, web["metadata"]["name"])), "the server's log")
         assert {call["downstream_peer"] for call in calls} == {identity}
         calls = [call for call in connections(inside, client["metadata"]["name"]) if call["upstream_tls"]]
         assert {(call["upstream_tls"], call["upstream_peer"]) for call in calls} == {("TLSv1.3", identity)}

@@ -136,7 +136,7 @@ def test_a_regular_sidecar_runs_beside_the_app_and_ends_with_it(injected: Kubect
     found = injected.json("pod/web")
     assert [each["name"] for each in found["spec"]["initContainers"]] == ["first", names.INIT_CONTAINER]
     assert [each["name"] for each in found["spec"]["containers"]] == ["app", names.PROXY_CONTAINER]
-    injected("delete", "pod/web", "--timeout=30s")
+    injected("delete", "pod/web", "--timeout=90s")
 
 
 def test_a_native_sidecar_behind_a_named_init_container_starts_and_the_app_after_it(injected: Kubectl) -> None:
@@ -169,7 +169,7 @@ def test_a_port_that_an_annotation_excludes_passes_by_the_sidecar(injected: Kube
         return {call["original_destination"] for call in connections(injected, "client")}
 
     # Of the two the direct call was the first, and Envoy writes its lines in their order.
-    eventually(lambda: captured in dialled(), "the call to the Service in the client's log", 20)
+    eventually(lambda: captured in dialled(), "the call to the Service in the client's log")
     assert direct not in dialled()
 
 
@@ -186,7 +186,7 @@ def test_an_excluded_inbound_port_is_reached_without_the_sidecar_of_its_pod(inje
     def taken() -> set[str]:
         return {call["original_destination"] for call in connections(injected, "web")}
 
-    eventually(lambda: f"{ip}:8443" in taken(), "the call to the other port in the web's log", 20)
+    eventually(lambda: f"{ip}:8443" in taken(), "the call to the other port in the web's log")
     assert f"{ip}:8080" not in taken()
 
 
@@ -206,7 +206,7 @@ def test_an_app_behind_tproxy_sees_its_clients_own_addresses(injected: Kubectl) 
         return {call["upstream_local"].rpartition(":")[0] for call in connections(injected, "web")}
 
     clients = {address(found["client"], family) for family in (4, 6)}
-    eventually(lambda: clients <= passed(), "the client's calls in the web's log", 20)
+    eventually(lambda: clients <= passed(), "the client's calls in the web's log")
 
 
 def test_an_apps_questions_are_answered_through_its_sidecar_whatever_its_name_servers_family(injected: Kubectl) -> None:

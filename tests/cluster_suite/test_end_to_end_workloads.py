@@ -112,4 +112,4 @@ def _assert_that_both_envoys_saw(shop: Kubectl, url: str, *dialled: str) -> None
         taken = {call["source"] for web in pods(shop, "web") for call in connections(shop, web["metadata"]["name"])}
         return bool(opened & taken)
 
-    eventually(seen, f"a call to {dialled} in both access logs", 20)
+    eventually(seen, f"a call to {dialled} in both access logs")

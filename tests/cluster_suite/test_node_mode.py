@@ -125,7 +125,7 @@ def test_restricted_pods_speak_mtls_in_both_families(restricted: Kubectl) -> Non
             restricted, lambda url=url: answered(restricted, url, by="deployment/client", begins="web-"), f"IPv{family}"
         )
         assert not answered(restricted, url, by="pod/stranger", begins="web-")
-    heard = eventually(lambda: callers(restricted, web["metadata"]["name"]), "the server's log", 20)
+    heard = eventually(lambda: callers(restricted, web["metadata"]["name"]), "the server's log")
     assert heard == {"spiffe://cluster.local/ns/node-mode/sa/default"}
 
 
@@ -193,7 +193,7 @@ def test_a_new_nodes_taint_keeps_pods_off_it_until_its_agent_can_program_them(
     restricted.apply(discovered(restricted, booted, client, ports=(8080,)))
     url = f"http://{address(booted, 4)}:8080/"
     once_mounted(restricted, lambda: answered(restricted, url, by="deployment/client", begins="booted"), "its page")
-    assert eventually(lambda: callers(restricted, "booted"), "the server's log", 20) == {
+    assert eventually(lambda: callers(restricted, "booted"), "the server's log") == {
         "spiffe://cluster.local/ns/node-mode/sa/default"
     }
 

@@ -98,7 +98,7 @@ class Process:
 
     def asked(self, path: str) -> str:
         try:
-            with urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=5) as answer:
+            with urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=30) as answer:
                 return str(answer.read().decode())
         except HTTPError as refused:
             with refused:

@@ -25,7 +25,7 @@ from support.api_server import ASKED_FOR, ApiServer, is_of_another_version, stat
 from support.ceremonies import issuing
 
 REQUESTS = "/apis/certificates.k8s.io/v1/namespaces/shop/podcertificaterequests"
-SECONDS = 20.0
+SECONDS = 45.0
 
 
 def proof(key: Any, pod_uid: str) -> Proof:

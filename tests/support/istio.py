@@ -38,7 +38,7 @@ from kube.client import Client
 from kube.configuration import LiveConfiguration
 from proa.clock import Clock, system_clock
 from support.ceremonies import issuing
-from support.door import Requests, until
+from support.door import SECONDS, Requests, until
 from support.protocol import generated
 
 NAME = "proa-ca.proa-system.svc"
@@ -181,7 +181,7 @@ class Agent:
 
     async def until(self, code: Any, token: str | None = None) -> None:
         """Ask until the answer is *code*: what the cluster has told us is known by then."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while await self.code(token) is not code:  # noqa: ASYNC110 - it asks what others did
                 await asyncio.sleep(0.02)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def reached(condition: Callable[[], Any], seconds: float = 10) -> None:
+async def reached(condition: Callable[[], Any], seconds: float = 30) -> None:
     """Return as soon as *condition* is true. Raises TimeoutError if it is not within *seconds*."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for knows of no event

@@ -44,19 +44,19 @@ def bring_up(tell: Tell) -> None:
     _write_files(kubernetes)
     tell("starting etcd, the API server and containerd")
     running += [node.start(part) for part in commands.first_parts()]
-    node.wait(running, "containerd's socket", CONTAINERD_SOCKET.exists, 30)
+    node.wait(running, "containerd's socket", CONTAINERD_SOCKET.exists, 90)
     for image in images:
         tell(f"importing {image.name}")
         packing.import_image(image)
     tell("waiting for the API server")
-    node.wait(running[:-1], "the API server", _api_server_ready, 90)
+    node.wait(running[:-1], "the API server", _api_server_ready, 180)
     tell("starting the other parts")
     running += [node.start(part) for part in commands.other_parts()]
     kubectl("apply", "--filename", str(_DNS))
     tell("waiting for the node")
-    node.wait(running[:-3], "the node's readiness", _node_ready, 90)
+    node.wait(running[:-3], "the node's readiness", _node_ready, 180)
     tell("the node is Ready; waiting for cluster DNS")
-    node.wait(running, "cluster DNS", _dns_ready, 90)
+    node.wait(running, "cluster DNS", _dns_ready, 180)
 
 
 def restart(parts: Sequence[Part]) -> None:
@@ -68,8 +68,8 @@ def restart(parts: Sequence[Part]) -> None:
         running[:] = [node.lasting(each) for each in running]
         return _heartbeat() > before
 
-    if not machine.came_true(lives, 60):
-        raise NotInTime("the node's life", 60, node.last_lines(parts[-1].name))
+    if not machine.came_true(lives, 120):
+        raise NotInTime("the node's life", 120, node.last_lines(parts[-1].name))
 
 
 def register(taints: Sequence[str]) -> None:
@@ -85,7 +85,7 @@ def register(taints: Sequence[str]) -> None:
     file = on_machine(KUBERNETES) / _KUBELET
     file.write_text(configuration.kubelet(taints), encoding="utf-8")
     try:
-        node.wait([node.start(part) for part in parts], "the node's readiness", _node_ready, 60)
+        node.wait([node.start(part) for part in parts], "the node's readiness", _node_ready, 120)
     finally:
         # It is read once: the next kubelet is the former one again.
         file.write_text(configuration.kubelet(), encoding="utf-8")

@@ -18,6 +18,8 @@ from launcher.layout import LOGS, NAME, NODE_TMP, NODE_VAR, PROCESS, PROGRAMS, R
 
 _INOTIFY: Final = STATE / "inotify"
 _LAST_LINES: Final = 20
+_ENDING_SECONDS: Final = 120
+"""The kernel takes a hundred network namespaces down one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def start_node(programs: Path) -> Running:
     part = Part("node", commands.node(programs))
     node = _started(part, part.command)
     try:
-        wait((node,), "the node's namespaces", lambda: first_process() is not None, 10)
+        wait((node,), "the node's namespaces", lambda: first_process() is not None, 60)
     except BaseException:
         # Nothing else knows its number yet.
         node.process.kill()
@@ -158,5 +160,5 @@ def _first_process() -> int:
 
 
 def _require(condition: Callable[[], bool], awaited: str) -> None:
-    if not machine.came_true(condition, 30):
-        raise NotInTime(awaited, 30, "")
+    if not machine.came_true(condition, _ENDING_SECONDS):
+        raise NotInTime(awaited, _ENDING_SECONDS, "")
