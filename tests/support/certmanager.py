@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from launcher import builds
-from support.kubectl import Kubectl
+from support.kubectl import Kubectl, eventually
 from support.mesh import Mesh
 
 _CERTIFICATES: Final = "customresourcedefinition/certificates.cert-manager.io"
+_SERVED: Final = ("apiservice/v1.cert-manager.io", "apiservice/v1.acme.cert-manager.io")
 _MODULE: Final = "github.com/cert-manager/cert-manager"
 _MANAGER: Final = "proa-test"
 """The field manager of what is put into a cluster here: a run that was killed may have left it."""
-_SECONDS: Final = 30
+_SECONDS: Final = 90
 
 
 def missing(kubectl: Kubectl) -> bool:
@@ -36,6 +37,9 @@ def running(kubectl: Kubectl, log: Path) -> Iterator[None]:
     try:
         kubectl("apply", "--server-side", f"--field-manager={_MANAGER}", resources)
         kubectl("wait", "--for=condition=established", "--timeout=60s", resources)
+        # The API server registers their groups some time later, and somebody may compare all that it has.
+        served = ("get", *_SERVED, "--ignore-not-found", "--output=jsonpath={.items[*].status.conditions[*].status}")
+        eventually(lambda: kubectl(*served).split() == ["True"] * len(_SERVED), "cert-manager's kinds")
         with _controllers(program, kubectl.kubeconfig, log):
             yield
     finally:
