@@ -26,6 +26,7 @@ from support.istio import (
     until_known,
     uris,
 )
+from support.ports import free_ports
 from support.reaching import reached
 
 IDENTITY = "spiffe://cluster.local/ns/shop/sa/web"
@@ -168,7 +169,7 @@ async def test_the_door_opens_and_closes_with_the_configuration(cluster: Cluster
 async def test_who_comes_while_the_address_of_a_stopping_authority_is_still_known_is_served(
     cluster: Cluster, cluster_client: Client
 ) -> None:
-    async with open_door(cluster_client, lag=1.0) as running:
+    async with open_door(cluster_client, lag=5.0) as running:
         await opened(running)
         running.stopping.set()
         async with running.agent() as agent:
@@ -186,10 +187,8 @@ async def test_a_door_that_may_not_read_what_it_needs_says_so(cluster: Cluster, 
 async def test_a_port_that_is_taken_ends_no_authority_and_the_door_opens_when_it_is_free(
     cluster: Cluster, cluster_client: Client
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            other = free.getsockname()[1]
+    other, port = free_ports(2)
+    with socket.create_server(("127.0.0.1", port)) as taken:
         addresses = Addresses(f"127.0.0.1:{other}", f"127.0.0.1:{port}")
         async with open_door(cluster_client, addresses=addresses) as running:
             await until(lambda: f"127.0.0.1:{port}, which is taken" in running.door.unready)

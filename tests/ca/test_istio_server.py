@@ -29,7 +29,7 @@ from support.istio_server import METHOD, opened, serving
 
 
 async def test_a_client_that_never_sends_its_request_is_sent_away() -> None:
-    async with serving() as (shown, port), opened(shown, port) as found:
+    async with serving(patience=Patience(message=0.3)) as (shown, port), opened(shown, port) as found:
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await found.stream_unary(METHOD)()
         assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -45,7 +45,7 @@ async def test_a_call_is_one_request_and_what_follows_it_is_left_alone() -> None
 
 
 async def test_who_connects_and_says_nothing_is_hung_up_on() -> None:
-    async with serving() as (_, port):
+    async with serving(patience=Patience(handshake=0.3)) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         async with asyncio.timeout(10):
             with suppress(ConnectionError):
@@ -54,7 +54,7 @@ async def test_who_connects_and_says_nothing_is_hung_up_on() -> None:
 
 
 async def test_who_speaks_no_tls_is_hung_up_on() -> None:
-    async with serving() as (_, port):
+    async with serving(patience=Patience(handshake=0.3)) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(64))
         async with asyncio.timeout(10):

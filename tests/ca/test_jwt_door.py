@@ -39,7 +39,7 @@ async def tokens(cluster: Cluster, cluster_client: Client) -> AsyncIterator[Runn
         await opened(running)
         await until(lambda: bool(cluster.objects("secrets")) and keys_of(cluster))
         async with calling(running) as call:
-            while await code(call, CREATE, b"", cluster.token("web-1")) == "UNAVAILABLE":
+            while await code(call, KEYS, b"", cluster.token("web-1")) == "UNAVAILABLE":
                 pass
         yield running
 

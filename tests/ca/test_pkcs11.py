@@ -328,9 +328,9 @@ async def test_a_token_that_does_not_answer_is_given_up_and_its_work_with_it(
     token = SlowToken(keeper)
     signing = authority(token)
     with pytest.raises(KeyUnavailable, match="no answer in 0 seconds"):
-        await aside(signing.issuer.key, lambda: signing.sign(csr, workload), 0.05)
+        await aside(signing.issuer.key, lambda: signing.sign(csr, workload), 0.3)
     with pytest.raises(KeyUnavailable, match="no answer in 0 seconds"):
-        await aside(signing.issuer.key, lambda: signing.sign(csr, workload), 0.05)
+        await aside(signing.issuer.key, lambda: signing.sign(csr, workload), 0.3)
     token.let.set()
     assert await aside(signing.issuer.key, lambda: signing.sign(csr, workload), 20)
     assert len(token.signed) == 2, "what had not begun was not begun for nobody"

@@ -54,7 +54,7 @@ async def leading(replica: Replica) -> AsyncIterator[None]:
         yield
     finally:
         stopping.set()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await task
 
 

@@ -10,7 +10,7 @@ import grpc.aio
 from ca.authority import CertificateAuthority, self_signed_authority
 from ca.istio.connections import SHARE, Share
 from ca.istio.issuance import Call
-from ca.istio.server import Patience, Server
+from ca.istio.server import PATIENCE, Patience, Server
 from ca.istio.serving import Credential, credential
 from ca.istio.verdict import Refuse
 from proa.clock import system_clock
@@ -20,7 +20,6 @@ from support.istio import LOCAL, NAME
 
 SERVICE = "istio.v1.auth.IstioCertificateService"
 METHOD = f"/{SERVICE}/CreateCertificate"
-BRIEF = Patience(handshake=0.3, message=0.3)
 
 
 class Shown:
@@ -48,7 +47,7 @@ async def echo(call: Call) -> bytes | Refuse:
 
 @asynccontextmanager
 async def serving(
-    answer: Any = echo, patience: Patience = BRIEF, share: Share = SHARE
+    answer: Any = echo, patience: Patience = PATIENCE, share: Share = SHARE
 ) -> AsyncIterator[tuple[Shown, int]]:
     shown = Shown()
     server = Server({SERVICE: {"CreateCertificate": answer}}, shown, LOCAL, patience, share)
