@@ -72,7 +72,7 @@ async def test_a_question_that_is_too_long_is_not_answered() -> None:
 
 
 async def test_who_does_not_come_to_an_end_is_sent_away() -> None:
-    async with opened(seconds_to_ask=0.05) as path:
+    async with opened(seconds_to_ask=0.5) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(b"x")
         assert await reader.read() == b""
