@@ -200,6 +200,6 @@ async def test_pods_that_start_are_answered_before_those_that_renew(api_server: 
     found: list[Any] = list(await client.list(POD_CERTIFICATE_REQUESTS, "shop"))
     found.sort(key=lambda each: int(each["metadata"]["resourceVersion"]))
     answers = [each["metadata"]["name"][0] for each in found if "certificateChain" in each["status"]]
-    # What is under way at the same time may overtake one another.
+    # What is under way at the same time may overtake one another; and was it refused a pod before there were any again,
+    # it waits for its next turn.
     assert answers[: len(many)].count("c") >= len(many) - AT_ONCE
-    assert "c" not in answers[len(many) + AT_ONCE :]

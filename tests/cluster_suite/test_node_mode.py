@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from installation.apply import MANAGER
 from installation.authority import rights, services
 from installation.node import POLICY, agent
 from installation.noted import plain
@@ -79,7 +80,9 @@ def nodes(mesh: Mesh) -> Iterator[Kubectl]:
             mesh.kubectl("delete", "--filename=-", "--ignore-not-found", given=listed(*made, *door))
             # Without them an authority whose doors are open for the whole run is not ready any more.
             if former:
-                mesh.kubectl.create(*former)
+                # As Proa's own, or another version's command has conflicts with whoever made them.
+                owned = f"--field-manager={MANAGER}"
+                mesh.kubectl("apply", "--server-side", owned, "--filename=-", given=listed(*former))
             assert configurations() == before
             assert not (PROGRAMS / "proa-cni").exists()
 
