@@ -67,8 +67,9 @@ def first_script(ruleset: Ruleset) -> str:
 
 def second_script(ruleset: Ruleset) -> str:
     """One transaction that adds all the rest, once the sets have their networks; fails where there are rules."""
-    lone = tuple(named for named in ruleset.sets if named.name in lone_values(ruleset))
-    return _bare(ruleset) + table(Ruleset(ruleset.table, lone, ruleset.counters[1:], ruleset.chains))
+    lone = lone_values(ruleset)
+    known = tuple(named for named in ruleset.sets if named.name in lone)
+    return _bare(ruleset) + table(Ruleset(ruleset.table, known, ruleset.counters[1:], ruleset.chains))
 
 
 def withdrawal(ruleset: Ruleset) -> str:
