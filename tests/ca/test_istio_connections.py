@@ -19,7 +19,6 @@ from ca.istio.bans import Bans, dropping
 from ca.istio.connections import MOST, Share, filtered
 from ca.istio.issuance import Call
 from ca.istio.limits import Rate
-from ca.istio.server import PATIENCE
 from ca.istio.shares import surplus
 from ca.istio.verdict import Code, Refuse
 from support.istio import NAME
@@ -40,7 +39,7 @@ def test_what_is_beyond_a_share_is_the_youngest_and_each_share_is_left(addresses
 
 
 async def test_a_client_that_opens_more_than_its_share_keeps_the_first_and_others_come_in() -> None:
-    async with serving(patience=PATIENCE) as (shown, port), opened(shown, port) as early:
+    async with serving() as (shown, port), opened(shown, port) as early:
         assert await early.unary_unary(METHOD)(b"x") == b"x"
         crowd = [await connected(port) for _ in range(2 * MOST)]
         await reached(lambda: sum(map(ended, crowd)) == MOST + 1)
@@ -58,7 +57,7 @@ async def test_a_client_that_opens_more_than_its_share_keeps_the_first_and_other
 
 async def test_who_is_refused_without_end_is_kept_out_for_a_time_and_nobody_else() -> None:
     share = Share(refusals=Rate(5, 60.0), seconds=1.5)
-    async with serving(refusing, PATIENCE, share) as (shown, port), opened(shown, port) as bad:
+    async with serving(refusing, share=share) as (shown, port), opened(shown, port) as bad:
         for _ in range(5):
             assert await code(bad, 20) is grpc.StatusCode.UNAUTHENTICATED
         while (found := await code(bad)) is grpc.StatusCode.UNAUTHENTICATED:
@@ -80,7 +79,7 @@ async def test_a_client_that_asks_too_much_at_once_is_put_off_and_others_are_ans
         await free.wait()
         return call.message
 
-    async with serving(waiting, PATIENCE, Share(calls=4)) as (shown, port), opened(shown, port) as many:
+    async with serving(waiting, share=Share(calls=4)) as (shown, port), opened(shown, port) as many:
         calls = [many.unary_unary(METHOD)(b"x") for _ in range(6)]
         await reached(lambda: sum(call.done() for call in calls) == 2)
         free.set()
@@ -103,7 +102,7 @@ async def test_a_crowd_behind_one_address_whose_connections_are_ended_here_is_no
         return call.message
 
     share = Share(connections=3, refusals=Rate(1, 60.0), seconds=30.0)
-    async with serving(waiting, PATIENCE, share) as (shown, port), AsyncExitStack() as stack:
+    async with serving(waiting, share=share) as (shown, port), AsyncExitStack() as stack:
         crowd = [await stack.enter_async_context(opened(shown, port)) for _ in range(8)]
         with capture_logs() as logs:
             calls = [each.unary_unary(METHOD)(b"x", timeout=10) for each in crowd]
@@ -125,7 +124,7 @@ async def test_who_gives_up_call_after_call_is_kept_out() -> None:
         raise AssertionError
 
     share = Share(refusals=Rate(3, 60.0), seconds=30.0)
-    async with serving(never, PATIENCE, share) as (shown, port), opened(shown, port) as bad:
+    async with serving(never, share=share) as (shown, port), opened(shown, port) as bad:
         with capture_logs() as logs:
             for number in range(4):
                 call = bad.unary_unary(METHOD)(b"x")
@@ -136,7 +135,7 @@ async def test_who_gives_up_call_after_call_is_kept_out() -> None:
 
 async def test_what_a_server_that_is_closed_kept_out_lets_the_next_one_at_its_port_keep_out_others() -> None:
     share = Share(refusals=Rate(1, 60.0), seconds=0.3)
-    async with serving(refusing, PATIENCE, share) as (shown, port), opened(shown, port) as bad:
+    async with serving(refusing, share=share) as (shown, port), opened(shown, port) as bad:
         await code(bad)
         await code(bad)
     with socket.create_server(("127.0.0.1", port)) as listening:
@@ -189,7 +188,7 @@ def test_a_ban_ends_by_itself_and_there_are_never_more_than_there_may_be(steps: 
 
 
 async def test_who_closes_their_connections_may_open_others() -> None:
-    async with serving(patience=PATIENCE) as (shown, port):
+    async with serving() as (shown, port):
         for _ in range(3):
             held = [await connected(port) for _ in range(MOST)]
             for each in held:

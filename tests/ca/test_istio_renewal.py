@@ -71,7 +71,7 @@ async def test_a_replica_that_has_lost_the_api_server_for_long_renews_no_certifi
         await opened(running)
         async with running.agent(await held(cluster, running)) as agent:
             assert await agent.asked(pem_request())
-            await cluster.go_away()
+            await cluster.stop()
             await agent.until(grpc.StatusCode.UNAVAILABLE)
             assert running.count("UNAVAILABLE", "ClusterNotFollowed")
             await cluster.start()

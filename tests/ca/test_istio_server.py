@@ -64,7 +64,7 @@ async def test_who_speaks_no_tls_is_hung_up_on() -> None:
 
 
 async def test_nothing_older_than_tls_1_2_is_spoken() -> None:
-    async with serving(patience=Patience()) as (shown, port):
+    async with serving() as (shown, port):
         context = ssl.create_default_context(cadata=shown.roots.decode())
         context.set_alpn_protocols(["h2"])
         context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -120,7 +120,7 @@ async def test_calls_beyond_what_it_holds_are_put_off_at_once_and_the_others_are
         await free.wait()
         return call.message
 
-    async with serving(waiting, Patience(), share=Share(connections=CALLS, calls=OPEN)) as (shown, port):
+    async with serving(waiting, share=Share(connections=CALLS, calls=OPEN)) as (shown, port):
         channels = [opened(shown, port) for _ in range(CALLS // STREAMS + 1)]
         calls = [one.unary_unary(METHOD)(b"x") for one in channels for _ in range(STREAMS)]
         await until(lambda: under_way + sum(call.done() for call in calls) == len(calls))
@@ -134,7 +134,7 @@ async def test_calls_beyond_what_it_holds_are_put_off_at_once_and_the_others_are
 
 
 async def test_the_next_handshake_shows_the_next_issuers_certificate_and_no_connection_is_lost() -> None:
-    async with serving(patience=Patience()) as (shown, port), opened(shown, port) as early:
+    async with serving() as (shown, port), opened(shown, port) as early:
         assert await early.unary_unary(METHOD)(b"x") == b"x"
         shown.authority = self_signed_authority(TrustDomain("cluster.local"), system_clock)
         async with opened(shown, port) as late:

@@ -112,7 +112,7 @@ async def test_a_config_map_that_is_not_there_is_named_and_one_that_is_deleted_s
 async def test_before_anything_is_known_the_problem_is_that_of_the_api_server(
     client: Client, api_server: ApiServer
 ) -> None:
-    await api_server.go_away()
+    await api_server.stop()
     early = Running(client)
     assert early.valid == 0
     await reached(lambda: isinstance(early.live.problem, Unreachable))

@@ -118,7 +118,7 @@ async def test_after_410_gone_it_is_listed_again_and_what_was_missed_is_told(
     async with following(client) as index:
         await reached(lambda: watches(api_server))
         index.subscribe(lambda key, value: told.append((key.name, value)))
-        await api_server.go_away()
+        await api_server.stop()
         await api_server.remove(f"{SHOP}/a")
         await api_server.put(f"{SHOP}/b", data="new")
         api_server.forget()
@@ -135,7 +135,7 @@ async def test_while_the_api_server_is_away_the_last_that_was_known_stays_and_th
     await api_server.put(f"{SHOP}/a", data="one")
     async with following(client) as index:
         await reached(lambda: watches(api_server))
-        await api_server.go_away()
+        await api_server.stop()
         await reached(lambda: isinstance(index.problem, Unreachable) and "refused" in str(index.problem))
         assert index.get("shop", "a") == "one"
         before = index.behind

@@ -134,7 +134,7 @@ async def test_who_cannot_renew_stops_before_another_may_lead_even_if_it_will_no
     served, loop = Served(), asyncio.get_running_loop()
     ann = candidate(client, "ann", served.by("ann", drain=60), SHORT)
     await reached(lambda: served.now)
-    await api_server.go_away()
+    await api_server.stop()
     went = loop.time()
     await reached(lambda: not served.now)
     assert loop.time() - went < SHORT.duration + SHORT.deadline / 2

@@ -109,7 +109,7 @@ async def test_a_pod_that_the_watch_has_not_told_of_is_asked_for(agent: Node, na
 async def test_while_the_api_server_is_away_the_pods_that_are_known_start(agent: Node, namespace: Namespace) -> None:
     pod = await agent.put("web")
     await agent.runtime("ADD", pod, namespace)
-    await agent.api.go_away()
+    await agent.api.stop()
     with made_namespace() as other, made_namespace() as third:
         await agent.runtime("ADD", pod, other)
         with pytest.raises(Failed) as failure:

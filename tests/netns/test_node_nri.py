@@ -121,7 +121,7 @@ async def test_pods_of_an_excluded_namespace_alone_start_while_the_api_server_is
     runtime: Runtime, node: Node
 ) -> None:
     system, pod = await node.put("dns", namespace="kube-system"), await node.put("web")
-    await node.api.go_away()
+    await node.api.stop()
     assert await runtime.run(system, 0) == ""
     assert "in vain" in await runtime.run(pod, 0, name="new")
     await node.api.start()

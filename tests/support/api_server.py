@@ -6,7 +6,6 @@ Objects with resourceVersions, lists in pages, watches with bookmarks, and on re
 import asyncio
 import json
 import re
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -64,8 +63,6 @@ class ApiServer:
         self.breaks_properly = False
         """Whether `send_away` ends answers as HTTP wants it, though in the middle of a line."""
         self._runner: web.AppRunner | None = None
-        self._place: socket.socket | None = None
-        """Bound and never listening: keeps the port from whoever asks for any while nobody listens there."""
 
     # What the cluster does.
 
@@ -111,22 +108,16 @@ class ApiServer:
     async def start(self) -> None:
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        if self._place is None:
-            self._place = _bound()
-            self.port = self._place.getsockname()[1]
+        if not self.port:
+            (self.port,) = free_ports(1)
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
 
-    async def go_away(self) -> None:
+    async def stop(self) -> None:
         """Nobody listens any more, until `start`."""
         assert self._runner is not None
         await self.send_away()
         await self._runner.cleanup()
-
-    async def stop(self) -> None:
-        await self.go_away()
-        assert self._place is not None
-        self._place.close()
 
     def kubeconfig(self, directory: Path) -> Path:
         written = directory / "kubeconfig"
@@ -252,14 +243,6 @@ async def running_api_server(page: int = 2) -> AsyncGenerator[ApiServer]:
         yield server
     finally:
         await server.stop()
-
-
-def _bound() -> socket.socket:
-    """As another is by its side that listens."""
-    place = socket.socket()
-    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    place.bind(("127.0.0.1", free_ports(1)[0]))
-    return place
 
 
 def kubeconfig(server: str, **cluster: Any) -> str:
